@@ -1,0 +1,276 @@
+package closeguard
+
+import "strconv"
+
+// A Role is the side of a connection on which an endpoint stands. The zero
+// Role is Server, and so is, for every rule of this package, a value that is
+// neither constant.
+type Role uint8
+
+const (
+	Server Role = iota // accepted the connection; its frames are not masked
+	Client             // dialed the connection; its frames are masked
+)
+
+// String returns "server" or "client", or "Role(n)" for any other value.
+func (r Role) String() string {
+	switch r {
+	case Server:
+		return "server"
+	case Client:
+		return "client"
+	}
+	return "Role(" + strconv.Itoa(int(r)) + ")"
+}
+
+// A Code is a close code, the number at the start of a Close frame's payload
+// (RFC 6455 calls it status code, section 7.4). It is an int and not the 16
+// bits of the wire, so that a number that does not fit is refused instead of
+// becoming another one. The zero Code is in the unused range and never legal.
+//
+// The constants are the rows of the IANA WebSocket Close Code Number Registry
+// (https://www.iana.org/assignments/websocket). Either side may send a code
+// unless its comment says otherwise; Sendable is the rule as code.
+type Code int
+
+const (
+	// NormalClosure: what the connection was opened for is done.
+	// RFC 6455 section 7.4.1.
+	NormalClosure Code = 1000
+
+	// GoingAway: the endpoint goes away, a server that shuts down or a browser
+	// that leaves the page. RFC 6455 section 7.4.1.
+	GoingAway Code = 1001
+
+	// ProtocolError: the other side broke a rule of the protocol.
+	// RFC 6455 section 7.4.1.
+	ProtocolError Code = 1002
+
+	// UnsupportedData: a kind of message the endpoint cannot take, such as a
+	// binary one where only text is understood. RFC 6455 section 7.4.1.
+	UnsupportedData Code = 1003
+
+	// Reserved has no meaning yet. Nobody may send it. RFC 6455 section 7.4.1.
+	Reserved Code = 1004
+
+	// NoStatusReceived stands for a Close frame that carries no code. Nobody
+	// may send the number; a CloseFrame with it is the empty Close.
+	// RFC 6455 section 7.4.1.
+	NoStatusReceived Code = 1005
+
+	// AbnormalClosure stands for the end of a connection without a Close frame.
+	// Nobody may send it. RFC 6455 section 7.4.1.
+	AbnormalClosure Code = 1006
+
+	// InvalidFramePayloadData: the content of a message does not fit its type,
+	// such as a text that is not UTF-8. RFC 6455 section 7.4.1.
+	InvalidFramePayloadData Code = 1007
+
+	// PolicyViolation: a message breaks the endpoint's policy. It is also the
+	// code for refusals that no other code fits, or whose cause is to stay
+	// hidden. RFC 6455 section 7.4.1.
+	PolicyViolation Code = 1008
+
+	// MessageTooBig: a message is larger than the endpoint can process.
+	// RFC 6455 section 7.4.1.
+	MessageTooBig Code = 1009
+
+	// MandatoryExtension: the server did not negotiate an extension that the
+	// client needs; the reason should list the missing ones. Only clients may
+	// send it. A server that begins a Close with it breaks the text of the RFC,
+	// but is understood: the code is accepted from both sides.
+	// RFC 6455 section 7.4.1.
+	MandatoryExtension Code = 1010
+
+	// InternalError: an unexpected condition keeps the endpoint from going on.
+	// RFC 6455 section 7.4.1 speaks of servers; erratum 3227, not verified but
+	// cited by IANA, gives the code to both sides.
+	InternalError Code = 1011
+
+	// ServiceRestart: the server restarts. A client that reconnects should do
+	// so after a random delay "of 5 - 30s", so that not all return at once.
+	// IANA registry; Alexey Melnikov, hybi mailing list, msg09670.
+	//
+	// Not every client takes 1012 and 1013. Qt 5.15, libwebsockets 4.1,
+	// Tomcat 10.1 and Ruby's faye-websocket 0.11 report and answer 1002;
+	// WebKitGTK 2.50 reports 1006; libsoup 3.2 reports an error and answers
+	// 1002; gobwas/ws 1.5.0 fails with a protocol error; Python's
+	// websocket-client 1.2.3 raises and drops the connection. GoingAway reaches
+	// them all.
+	ServiceRestart Code = 1012
+
+	// TryAgainLater: the server is overloaded and sheds connections. A client
+	// should connect to another address of the service if there is one, and to
+	// the same one only "upon user action". IANA registry; Alexey Melnikov,
+	// hybi mailing list, msg09670.
+	//
+	// The clients named at ServiceRestart treat it in the same way.
+	TryAgainLater Code = 1013
+
+	// BadGateway: a gateway or proxy got an invalid response from the server
+	// behind it, as HTTP status 502 says. IANA registry; hybi mailing list,
+	// msg10748.
+	//
+	// It is refused by more libraries than 1012 and 1013 are: as a protocol
+	// error by gorilla/websocket 1.5.3, lxzan/gws, tungstenite, gobwas/ws,
+	// Tomcat, cowlib and Bandit, while uWebSockets reports 1006.
+	BadGateway Code = 1014
+
+	// TLSHandshake stands for a connection that failed in the TLS handshake.
+	// Nobody may send it. RFC 6455 section 7.4.1.
+	TLSHandshake Code = 1015
+
+	// CodeUnauthorized: the connection lacks valid credentials, as HTTP status
+	// 401 says. IANA registry, first come first served.
+	CodeUnauthorized Code = 3000
+
+	// CodeForbidden: the endpoint understood and refuses, as HTTP status 403
+	// says. IANA registry, first come first served.
+	CodeForbidden Code = 3003
+
+	// CodeTimeout: the other side took too long, as HTTP status 408 says.
+	// IANA registry, first come first served.
+	CodeTimeout Code = 3008
+)
+
+// registered returns the number and the name of a code that has a row of its
+// own in the registry, and "" for the others. Constants, so that neither
+// String nor Name allocates.
+func (c Code) registered() string {
+	switch c {
+	case NormalClosure:
+		return "1000 normal closure"
+	case GoingAway:
+		return "1001 going away"
+	case ProtocolError:
+		return "1002 protocol error"
+	case UnsupportedData:
+		return "1003 unsupported data"
+	case Reserved:
+		return "1004 reserved"
+	case NoStatusReceived:
+		return "1005 no status received"
+	case AbnormalClosure:
+		return "1006 abnormal closure"
+	case InvalidFramePayloadData:
+		return "1007 invalid frame payload data"
+	case PolicyViolation:
+		return "1008 policy violation"
+	case MessageTooBig:
+		return "1009 message too big"
+	case MandatoryExtension:
+		return "1010 mandatory extension"
+	case InternalError:
+		return "1011 internal error"
+	case ServiceRestart:
+		return "1012 service restart"
+	case TryAgainLater:
+		return "1013 try again later"
+	case BadGateway:
+		return "1014 bad gateway"
+	case TLSHandshake:
+		return "1015 TLS handshake"
+	case CodeUnauthorized:
+		return "3000 unauthorized"
+	case CodeForbidden:
+		return "3003 forbidden"
+	case CodeTimeout:
+		return "3008 timeout"
+	}
+	return ""
+}
+
+// Name returns the registry's name of the code in lower case and without its
+// abbreviations, such as "going away", or "" if the registry has no row for it.
+func (c Code) Name() string {
+	if s := c.registered(); s != "" {
+		return s[len("1000 "):]
+	}
+	return ""
+}
+
+// String returns the number and, after a space, the name. A code without a
+// name gets the registry's word for its place: "2999 unassigned",
+// "3001 unassigned", "4000 private use", "999 unused", "70000 outside".
+func (c Code) String() string {
+	if s := c.registered(); s != "" {
+		return s
+	}
+	r := c.Range()
+	word := r.String()
+	if r == RangeProtocol || r == RangeRegistered {
+		word = "unassigned"
+	}
+	var buf [32]byte
+	b := strconv.AppendInt(buf[:0], int64(c), 10)
+	b = append(b, ' ')
+	return string(append(b, word...))
+}
+
+// A Range is one of the blocks into which RFC 6455 section 7.4.2 divides the
+// close codes. The zero Range is RangeUnused, the range of the zero Code.
+type Range uint8
+
+const (
+	RangeUnused     Range = iota // 0 to 999: not used, never legal
+	RangeProtocol                // 1000 to 2999: for the protocol and its extensions, assigned one by one
+	RangeRegistered              // 3000 to 3999: for libraries, frameworks and applications, registered with IANA
+	RangePrivate                 // 4000 to 4999: private use, by agreement of the two sides
+	RangeOutside                 // negative, and 5000 up: in no range of the RFC, never legal
+)
+
+// String returns "unused", "protocol", "registered", "private use" or
+// "outside", or "Range(n)" for any other value.
+func (r Range) String() string {
+	switch r {
+	case RangeUnused:
+		return "unused"
+	case RangeProtocol:
+		return "protocol"
+	case RangeRegistered:
+		return "registered"
+	case RangePrivate:
+		return "private use"
+	case RangeOutside:
+		return "outside"
+	}
+	return "Range(" + strconv.Itoa(int(r)) + ")"
+}
+
+// Range returns the range that the code is in.
+func (c Code) Range() Range {
+	switch {
+	case c < 0 || c > 4999:
+		return RangeOutside
+	case c > 3999:
+		return RangePrivate
+	case c > 2999:
+		return RangeRegistered
+	case c > 999:
+		return RangeProtocol
+	}
+	return RangeUnused
+}
+
+// Sendable reports whether an endpoint of that role may begin a Close with the
+// code. 1010 is for clients only. Nobody sends 1004, 1005, 1006, 1015, the
+// unassigned 1016 to 2999, or anything below 1000 or above 4999 (RFC 6455
+// sections 7.4.1 and 7.4.2). For 1005 it is the number that may not be sent;
+// see CloseFrame for the empty Close.
+func (c Code) Sendable(role Role) bool {
+	switch c {
+	case NormalClosure, GoingAway, ProtocolError, UnsupportedData,
+		InvalidFramePayloadData, PolicyViolation, MessageTooBig,
+		InternalError, ServiceRestart, TryAgainLater, BadGateway:
+		return true
+	case MandatoryExtension:
+		return role == Client
+	}
+	r := c.Range()
+	return r == RangeRegistered || r == RangePrivate
+}
+
+// receivable reports whether a peer of either role may put the code on the
+// wire. Clients may send all that servers may, and 1010 from a server is
+// taken too, so there is one table for both directions.
+func receivable(c Code) bool { return c.Sendable(Client) }

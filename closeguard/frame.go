@@ -1,0 +1,288 @@
+package closeguard
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	maxControlPayload = 125                   // bytes, RFC 6455 section 5.5
+	maxReason         = maxControlPayload - 2 // bytes left behind the code
+)
+
+// A CloseFrame is what a Close frame says. It is a value: comparable, and safe
+// for concurrent use.
+//
+// Four things that look like nothing differ. An empty Close is
+// {Code: NoStatusReceived}. A received code 0 is {Code: 0}, and a payload of
+// one byte is {Code: NoStatusReceived}, each with a *FrameError beside it.
+// Where there was no frame at all, a *CloseFrame is nil. The zero CloseFrame is
+// therefore not an empty Close: Validate refuses it.
+type CloseFrame struct {
+	// Code is the close code, NoStatusReceived for a frame without one.
+	Code Code
+
+	// Reason is at most 123 bytes of UTF-8, meant for logs and not for people
+	// who use the program (RFC 6455 section 5.5.1). It may hold any character,
+	// NUL and line breaks included, and what a peer sent is not to be trusted.
+	Reason string
+}
+
+// ParseCloseFrame reads the payload of a received Close frame, unmasked and
+// without the frame's header. It accepts what a peer of either role may send,
+// and keeps no reference to payload.
+//
+// Any error is a *FrameError with the raw payload, about the length before the
+// code and the code before the reason. The frame then holds what could be read:
+// the code, if there are two bytes for it, and the reason as Fit would send it,
+// UTF-8 repaired and cut to 123 bytes.
+func ParseCloseFrame(payload []byte) (CloseFrame, error) {
+	switch len(payload) {
+	case 0:
+		return CloseFrame{Code: NoStatusReceived}, nil
+	case 1:
+		return CloseFrame{Code: NoStatusReceived}, newFrameError(RulePayloadLength, 1, payload)
+	}
+	kept := payload[:min(len(payload), maxControlPayload)]
+	f := CloseFrame{
+		Code:   Code(binary.BigEndian.Uint16(kept)),
+		Reason: string(kept[2:]),
+	}
+	var err *FrameError
+	switch {
+	case len(payload) > maxControlPayload:
+		err = newFrameError(RuleControlLength, int64(len(payload)), payload)
+	case !receivable(f.Code):
+		err = newFrameError(RuleCode, int64(f.Code), payload)
+	case !utf8.ValidString(f.Reason):
+		err = newFrameError(RuleReasonUTF8, invalidAt(f.Reason), payload)
+	default:
+		return f, nil
+	}
+	f.Reason = fitReason(f.Reason)
+	return f, err
+}
+
+// Validate reports whether an endpoint of that role may begin a Close with the
+// frame: a Sendable code, or NoStatusReceived without a reason for the empty
+// Close, and a reason of at most 123 bytes of UTF-8. The error is a
+// *FrameError.
+func (f CloseFrame) Validate(role Role) error {
+	switch {
+	case f.Code == NoStatusReceived && f.Reason == "":
+		return nil
+	case f.Code == NoStatusReceived:
+		return newFrameError(RuleReasonWithoutCode, int64(len(f.Reason)), nil)
+	case !f.Code.Sendable(role):
+		return newFrameError(RuleCode, int64(f.Code), nil)
+	case len(f.Reason) > maxReason:
+		return newFrameError(RuleReasonLength, int64(len(f.Reason)), nil)
+	case !utf8.ValidString(f.Reason):
+		return newFrameError(RuleReasonUTF8, invalidAt(f.Reason), nil)
+	}
+	return nil
+}
+
+// AppendPayload appends the frame's payload, unmasked and without a header, to
+// dst and returns the longer slice. An empty Close appends nothing. If the
+// frame is not valid for the role, dst comes back unchanged with the error of
+// Validate.
+func (f CloseFrame) AppendPayload(dst []byte, role Role) ([]byte, error) {
+	if err := f.Validate(role); err != nil {
+		return dst, err
+	}
+	return f.appendPayload(dst), nil
+}
+
+// appendPayload is AppendPayload for a frame that is known to be legal: an
+// answer may repeat what only the peer may begin with.
+func (f CloseFrame) appendPayload(dst []byte) []byte {
+	if f.Code == NoStatusReceived {
+		return dst
+	}
+	dst = binary.BigEndian.AppendUint16(dst, uint16(f.Code))
+	return append(dst, f.Reason...)
+}
+
+// Fit returns the nearest frame that is valid for the role. A valid frame
+// comes back unchanged.
+//
+// NoStatusReceived becomes the empty Close, without its reason;
+// AbnormalClosure and TLSHandshake become GoingAway; every other code that the
+// role may not send becomes InternalError. In the reason, bytes that are not
+// UTF-8 become U+FFFD, one for each run of them, and what is then longer than
+// 123 bytes is cut between two characters.
+func (f CloseFrame) Fit(role Role) CloseFrame {
+	switch {
+	case f.Code == NoStatusReceived:
+		return CloseFrame{Code: NoStatusReceived}
+	case f.Code == AbnormalClosure || f.Code == TLSHandshake:
+		f.Code = GoingAway
+	case !f.Code.Sendable(role):
+		f.Code = InternalError
+	}
+	f.Reason = fitReason(f.Reason)
+	return f
+}
+
+// String returns the frame on one line, the reason quoted and escaped as in Go
+// source: `1001 going away "tab closed"`. Without a reason it is the code's
+// String.
+func (f CloseFrame) String() string {
+	if f.Reason == "" {
+		return f.Code.String()
+	}
+	return f.Code.String() + " " + strconv.Quote(f.Reason)
+}
+
+// fitReason repairs before it cuts, because U+FFFD is longer than a broken
+// byte.
+func fitReason(s string) string {
+	s = strings.ToValidUTF8(s, string(utf8.RuneError))
+	if len(s) <= maxReason {
+		return s
+	}
+	n := maxReason
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// invalidAt returns the index of the first byte of s that is not UTF-8, and
+// len(s) if all are.
+func invalidAt(s string) int64 {
+	for i := 0; ; {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n < 2 {
+			return int64(i)
+		}
+		i += n
+	}
+}
+
+// A Rule is the rule of RFC 6455 that a FrameError is about. The zero Rule is
+// none. Each comment says what FrameError.Value holds.
+type Rule string
+
+// Rules for what a Close frame says.
+const (
+	RuleCode              Rule = "close code"           // the code may not be in a frame, or not from this role; Value: the code
+	RuleReasonWithoutCode Rule = "reason without code"  // a reason follows a code; Value: bytes of reason
+	RulePayloadLength     Rule = "close payload length" // none, or two bytes and more; Value: bytes of payload
+	RuleReasonLength      Rule = "reason length"        // at most 123 bytes; Value: bytes of reason
+	RuleReasonUTF8        Rule = "reason UTF-8"         // the reason is UTF-8; Value: index in the reason of the first byte that is not
+)
+
+// Rules for frame headers. Every frame must keep them, so a Close that breaks
+// one is not read as a Close.
+const (
+	RuleControlLength     Rule = "control frame length"     // at most 125 bytes; Value: bytes of payload
+	RuleFragmentedControl Rule = "fragmented control frame" // a control frame is final; Value: its opcode
+	RuleMask              Rule = "mask"                     // clients mask, servers don't; Value: the mask bit that was found
+	RuleRSV               Rule = "reserved bits"            // zero, unless an extension uses them; Value: RSV1, 2, 3 as 4, 2, 1
+	RuleOpcode            Rule = "opcode"                   // 3 to 7 and 0xb to 0xf are reserved; Value: the opcode
+	RuleLength            Rule = "payload length"           // the highest of the 64 bits is zero; Value: the length, which is negative
+	RuleContinuation      Rule = "continuation"             // a continuation has something to continue; Value: its opcode, 0
+	RuleInterleaved       Rule = "interleaved message"      // a message ends before the next one begins; Value: the opcode of the new one
+)
+
+// A FrameError says which rule of RFC 6455 a frame breaks. Functions of this
+// package return it as a pointer, so find it with errors.As and a *FrameError.
+// It is not changed once it is returned.
+type FrameError struct {
+	// Rule is the broken rule.
+	Rule Rule
+
+	// Value is the number that breaks it; its meaning is told at each Rule.
+	Value int64
+
+	// Payload is the raw, unmasked payload of a received frame, its first 125
+	// bytes if it is longer. It is nil for a frame that was not received.
+	Payload []byte
+}
+
+var _ error = (*FrameError)(nil)
+
+// newFrameError copies payload, which belongs to somebody else, and never more
+// of it than a control frame may have.
+func newFrameError(rule Rule, value int64, payload []byte) *FrameError {
+	kept := payload[:min(len(payload), maxControlPayload)]
+	return &FrameError{Rule: rule, Value: value, Payload: append([]byte(nil), kept...)}
+}
+
+// Code returns the code with which an endpoint answers such a frame:
+// InvalidFramePayloadData for text that is not UTF-8, else ProtocolError.
+func (e *FrameError) Code() Code {
+	if e.Rule == RuleReasonUTF8 {
+		return InvalidFramePayloadData
+	}
+	return ProtocolError
+}
+
+// Error names the value, the rule and the section of RFC 6455 on one line.
+func (e *FrameError) Error() string {
+	text, section := e.describe()
+	if section == "" {
+		return "closeguard: " + text
+	}
+	return "closeguard: " + text + " (RFC 6455 section " + section + ")"
+}
+
+func (e *FrameError) describe() (text, section string) {
+	switch e.Rule {
+	case RuleCode:
+		return describeCode(Code(e.Value))
+	case RuleReasonWithoutCode:
+		return fmt.Sprintf("close reason of %d bytes has no code before it", e.Value), "5.5.1"
+	case RulePayloadLength:
+		return fmt.Sprintf("close payload of length %d is too short for a code", e.Value), "5.5.1"
+	case RuleReasonLength:
+		return fmt.Sprintf("close reason of %d bytes is longer than %d", e.Value, maxReason), "5.5"
+	case RuleReasonUTF8:
+		return fmt.Sprintf("close reason is not UTF-8 at byte %d", e.Value), "5.5.1"
+	case RuleControlLength:
+		return fmt.Sprintf("control frame of %d bytes is longer than %d", e.Value, maxControlPayload), "5.5"
+	case RuleFragmentedControl:
+		return fmt.Sprintf("control frame with opcode %#x is fragmented", e.Value), "5.5"
+	case RuleMask:
+		if e.Value == 0 {
+			return "frame with mask bit 0 came from a client", "5.1"
+		}
+		return fmt.Sprintf("frame with mask bit %d came from a server", e.Value), "5.1"
+	case RuleRSV:
+		return fmt.Sprintf("reserved bits %03b are set and no extension uses them", e.Value), "5.2"
+	case RuleOpcode:
+		return fmt.Sprintf("opcode %#x is reserved", e.Value), "5.2"
+	case RuleLength:
+		return fmt.Sprintf("payload length %#x has its highest bit set", uint64(e.Value)), "5.2"
+	case RuleContinuation:
+		return fmt.Sprintf("frame with opcode %#x continues no message", e.Value), "5.4"
+	case RuleInterleaved:
+		return fmt.Sprintf("frame with opcode %#x begins a message inside another", e.Value), "5.4"
+	}
+	return fmt.Sprintf("illegal frame: rule %q, value %d", e.Rule, e.Value), ""
+}
+
+// describeCode says why a code may not be sent.
+func describeCode(c Code) (text, section string) {
+	number := "close code " + strconv.Itoa(int(c))
+	switch c {
+	case Reserved:
+		return number + " is reserved", "7.4.1"
+	case NoStatusReceived, AbnormalClosure, TLSHandshake:
+		return number + " must not appear in a frame", "7.4.1"
+	case MandatoryExtension:
+		return number + " is for clients only", "7.4.1"
+	}
+	switch c.Range() {
+	case RangeUnused:
+		return number + " is in the unused range 0 to 999", "7.4.2"
+	case RangeOutside:
+		return number + " is outside 1000 to 4999", "7.4.2"
+	}
+	return number + " is not assigned", "7.4.2"
+}

@@ -1,0 +1,94 @@
+package closeguard
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"unicode/utf8"
+)
+
+func FuzzParseCloseFrame(f *testing.F) {
+	for _, seed := range [][]byte{
+		nil,
+		[]byte("a"),
+		{0, 0},
+		closePayload(1000, ""),
+		closePayload(1001, "server shutting down"),
+		closePayload(1005, ""),
+		closePayload(1008, "bad token"),
+		closePayload(1010, "permessage-deflate"),
+		closePayload(1014, ""),
+		closePayload(3008, "timeout"),
+		closePayload(4999, "a\x00b\r\n"),
+		closePayload(65535, ""),
+		closePayload(1000, "κόσμε"),
+		closePayload(1000, notUTF8),
+		closePayload(1000, stars(123)),
+		closePayload(1000, stars(124)),
+		closePayload(2000, stars(300)+"\xff"),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, p []byte) {
+		frame, err := ParseCloseFrame(p)
+		if len(frame.Reason) > longest || !utf8.ValidString(frame.Reason) {
+			t.Errorf("the reason is not fit to keep: %q", frame.Reason)
+		}
+		for _, role := range roles {
+			if err := frame.Fit(role).Validate(role); err != nil {
+				t.Errorf("%v: what was fitted is not valid: %v", role, err)
+			}
+		}
+		if err == nil {
+			// A client may send all that may be received.
+			if again, err := frame.AppendPayload(nil, Client); err != nil || !bytes.Equal(again, p) {
+				t.Errorf("read %v, written again as %q, %v", frame, again, err)
+			}
+			return
+		}
+		var fe *FrameError
+		if !errors.As(err, &fe) {
+			t.Fatalf("error %v (%T), want a *FrameError", err, err)
+		}
+		if want := p[:min(len(p), 125)]; !bytes.Equal(fe.Payload, want) {
+			t.Errorf("payload kept: %q, want %q", fe.Payload, want)
+		}
+		if fe.Rule == RuleReasonUTF8 && utf8.FullRune(p[2+fe.Value:]) {
+			if _, size := utf8.DecodeRune(p[2+fe.Value:]); size > 1 {
+				t.Errorf("byte %d of reason %q begins a character", fe.Value, p[2:])
+			}
+		}
+	})
+}
+
+func FuzzFit(f *testing.F) {
+	f.Add(1000, "bye", uint8(Server))
+	f.Add(1005, "bye", uint8(Client))
+	f.Add(1006, notUTF8, uint8(Server))
+	f.Add(1010, "", uint8(Server))
+	f.Add(70000, stars(122)+"é", uint8(Client))
+	f.Add(0, stars(120)+"\xf0\x9f\x94", uint8(7))
+	f.Fuzz(func(t *testing.T, code int, reason string, r uint8) {
+		frame, role := CloseFrame{Code(code), reason}, Role(r)
+		got := frame.Fit(role)
+		p, err := got.AppendPayload(nil, role)
+		if err != nil {
+			t.Fatalf("Fit(%v) of %#v gives %#v: %v", role, frame, got, err)
+		}
+		if read, err := ParseCloseFrame(p); err != nil || read != got {
+			t.Errorf("sent %#v, the peer reads %#v, %v", got, read, err)
+		}
+		if frame.Validate(role) == nil && got != frame {
+			t.Errorf("Fit(%v) changed the valid frame %#v to %#v", role, frame, got)
+		}
+		if again := got.Fit(role); again != got {
+			t.Errorf("fitted twice: %#v, then %#v", got, again)
+		}
+		if utf8.ValidString(reason) && got.Code != NoStatusReceived {
+			n := len(got.Reason)
+			if n > len(reason) || got.Reason != reason[:n] || n < min(len(reason), longest-utf8.UTFMax+1) {
+				t.Errorf("%q was cut to %q", reason, got.Reason)
+			}
+		}
+	})
+}
