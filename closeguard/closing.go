@@ -1,0 +1,397 @@
+package closeguard
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// patience is how long a Close of the net.Conn waits in the caller for the
+	// Close frame to leave; the rest happens in the background.
+	patience = 5 * time.Millisecond
+
+	// readGap is how long, once our Close is out, the library may leave the
+	// connection unread before the guard reads it.
+	readGap = time.Second
+
+	// lastWait is how long the guard waits, with both frames there, for the
+	// end of the peer's stream.
+	lastWait = time.Second
+)
+
+// past is a deadline that wakes whoever is blocked.
+var past = time.Unix(1, 0)
+
+// closing is what a connection needs from the moment a Close is on its way:
+// until then it costs a nil pointer.
+type closing struct {
+	own    *verdict // the guard's own Close, not yet out
+	tail   []byte   // must leave before it: the rest of a frame
+	partly bool     // tail is the rest of own itself
+
+	flushing bool          // a goroutine writes tail and own
+	flushed  chan struct{} // closed when it is done, made by whoever waits
+
+	since instant // when the Close was asked for
+	left  instant // when it was out
+	timer *time.Timer
+	due   instant // when the timer fires
+
+	takeover  bool // the program won't read on: read for it as soon as it doesn't
+	reading   bool // a goroutine reads and discards
+	last      bool // both frames are there, only the end of TCP is awaited
+	discarded int64
+	shutdown  bool // paced by Guard.Shutdown
+}
+
+func (l *link) needClosing() *closing {
+	if l.closing == nil {
+		l.closing = new(closing)
+	}
+	return l.closing
+}
+
+// pending is the guard's own Close that is not out yet.
+func (l *link) pending() *verdict {
+	if l.closing == nil {
+		return nil
+	}
+	return l.own
+}
+
+// draining reports whether the guard has taken over reading.
+func (l *link) draining() bool { return l.closing != nil && l.reading }
+
+// begin puts a Close of the guard's on its way; settle sends it as soon as the
+// wire is between two frames (rule 9).
+func (l *link) begin(v verdict) {
+	if !v.send || l.pending() != nil {
+		return
+	}
+	l.needClosing().own = &v
+	l.startClock()
+}
+
+// tryFlush sends the pending Close if nobody writes, and gives it up if it can
+// never be sent.
+func (l *link) tryFlush() {
+	if l.pending() == nil || l.out.busy {
+		return
+	}
+	switch {
+	case !l.broken && (len(l.tail) > 0 || l.outScan.Between()):
+		l.out.busy = true
+		l.flushing = true
+		go l.flush()
+	case l.broken || l.gone():
+		// In the middle of a frame that nobody finishes.
+		l.hs.intend(l.own.frame, true)
+		l.own = nil
+		l.hs.abort()
+	}
+}
+
+// gone reports whether the library is done with the connection.
+func (l *link) gone() bool { return l.closed && !l.serving }
+
+// flush writes what is pending. It has the turn to write, and blocks as long
+// as the limits allow.
+func (l *link) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := l.own
+	b := l.tail
+	if !l.partly {
+		b = append(b, l.frame(v.as)...)
+	}
+	if l.limit == nil && !l.ending {
+		l.raw.SetWriteDeadline(time.Time{}) //nolint:errcheck // Write tells
+	}
+	_, err := l.pass(b)
+	l.flushing, l.own, l.tail = false, nil, nil
+	if err == nil {
+		l.closeLeft(v.frame)
+	} else {
+		if !l.ending {
+			l.hs.sawEnd(err)
+		}
+		l.hs.intend(v.frame, true)
+	}
+	if l.flushed != nil {
+		close(l.flushed)
+		l.flushed = nil
+	}
+	l.out.give()
+	l.settle()
+}
+
+// closeLeft takes note that a Close of ours is on the wire.
+func (l *link) closeLeft(f CloseFrame) {
+	now := l.guard.now()
+	l.hs.sentClose(f, now)
+	l.startClock()
+	l.left = now
+	l.schedule()
+}
+
+// startClock begins to count the limits of the closing handshake (rule 7).
+func (l *link) startClock() {
+	c := l.needClosing()
+	if c.timer != nil || l.ending {
+		return
+	}
+	c.since = l.guard.now()
+	l.lastRead = c.since
+	c.due = c.since + l.guard.readGap()
+	c.timer = time.AfterFunc(c.due-c.since, l.tick)
+}
+
+func (l *link) stopClock() {
+	if l.closing != nil && l.timer != nil {
+		l.timer.Stop()
+	}
+}
+
+// limits are the moments at which something is due if nothing happens.
+func (l *link) limits() (idle, total, gap instant) {
+	o := &l.guard.opts
+	idle = max(l.lastByte, l.since, l.left) + o.CloseIdle
+	total = l.since + o.CloseTimeout
+	gap = total
+	if !l.reading && !l.in.busy {
+		gap = max(l.lastRead, l.since, l.left) + l.guard.readGap()
+	}
+	return idle, total, gap
+}
+
+// schedule makes sure that the timer fires in time. A timer that fires too
+// early looks again.
+func (l *link) schedule() {
+	if l.closing == nil || l.timer == nil || l.ending || l.last {
+		return
+	}
+	if due := min(l.limits()); due < l.due {
+		l.due = due
+		l.timer.Reset(due - l.guard.now())
+	}
+}
+
+func (l *link) tick() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ending || l.last {
+		return
+	}
+	now := l.guard.now()
+	idle, total, gap := l.limits()
+	switch {
+	case now >= total:
+		l.expire(ErrCloseTimeout)
+		return
+	case now >= idle:
+		l.expire(ErrCloseIdle)
+		return
+	case now >= gap:
+		l.drain(false)
+		idle, total, gap = l.limits()
+	}
+	l.due = min(idle, total, gap)
+	l.timer.Reset(l.due - now)
+}
+
+// expire ends the closing handshake at a limit.
+func (l *link) expire(limit error) {
+	if l.ending {
+		return
+	}
+	l.limit = limit
+	if v := l.pending(); v != nil {
+		l.hs.intend(v.frame, true)
+	}
+	if l.hs.sent == nil {
+		l.hs.abort()
+	}
+	l.settle()
+}
+
+// leave does what is due when the library has closed its net.Conn: no silent
+// end (rule 5). The cause counts if nothing has ended the connection before.
+func (l *link) leave(cause error) {
+	if l.hs.sent == nil && l.pending() == nil && l.hs.down == nil && !l.hs.aborted {
+		for _, ctx := range l.watched {
+			if ctx.Err() != nil && l.hs.timedOut == nil {
+				l.hs.timedOut = context.Cause(ctx)
+			}
+		}
+		if l.hs.open() && l.hs.timedOut == nil {
+			l.cause = join(l.cause, cause)
+		}
+		if f, ok := l.hs.last(CloseFrame{Code: l.guard.opts.BareClose}); ok {
+			l.begin(l.hs.say(f))
+		} else {
+			l.hs.abort()
+		}
+	}
+	l.settle()
+}
+
+// close is the library's Close of the net.Conn.
+func (l *link) close(cause error) error {
+	l.mu.Lock()
+	if l.phase != phaseOpen {
+		return l.closePlain()
+	}
+	defer l.mu.Unlock()
+	if l.closed {
+		return l.errClosed("close")
+	}
+	l.closed = true
+	if !l.serving {
+		l.leave(cause)
+		l.awaitFlush(patience)
+	}
+	l.wake()
+	return nil
+}
+
+// closePlain closes a connection that isn't guarded, with mu held on entry.
+func (l *link) closePlain() error {
+	if l.phase == phaseHTTP && !l.closed {
+		l.refuse(0)
+	}
+	l.closed = true
+	raw := l.raw
+	l.mu.Unlock()
+	return raw.Close()
+}
+
+// wake ends the calls of the library's that are blocked.
+func (l *link) wake() {
+	if l.ending {
+		return // the transport is being closed
+	}
+	if l.in.busy && !l.draining() {
+		l.raw.SetReadDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
+	}
+	if l.out.busy && (l.closing == nil || !l.flushing) {
+		l.raw.SetWriteDeadline(past) //nolint:errcheck // as above
+	}
+}
+
+// awaitFlush gives the pending Close a moment to leave.
+func (l *link) awaitFlush(d time.Duration) {
+	if l.pending() == nil {
+		return
+	}
+	if l.flushed == nil {
+		l.flushed = make(chan struct{})
+	}
+	flushed := l.flushed
+	l.mu.Unlock()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-flushed:
+	case <-t.C:
+	}
+	l.mu.Lock()
+}
+
+// trailing reports whether bytes follow the peer's Close, which would turn our
+// end of TCP into a reset.
+func (l *link) trailing() bool { return l.late }
+
+var drainBuffers = sync.Pool{New: func() any { return new([4096]byte) }}
+
+// drain takes over reading: what comes is discarded until the peer's Close,
+// the end of its stream or a limit, so that no reset destroys our Close on its
+// way (rule 6). With last both frames are there and only the peer's end is
+// awaited.
+func (l *link) drain(last bool) {
+	c := l.needClosing()
+	if c.reading {
+		if last && !c.last {
+			c.last = true
+			l.raw.SetReadDeadline(time.Now().Add(lastWait)) //nolint:errcheck // Read tells
+		}
+		return
+	}
+	c.reading = true
+	c.last = last
+	if l.in.busy {
+		l.raw.SetReadDeadline(past) //nolint:errcheck // as in wake
+	}
+	if !c.shutdown {
+		l.guard.linger(l)
+	}
+	go l.discard()
+}
+
+func (l *link) discard() {
+	buf := drainBuffers.Get().(*[4096]byte)
+	defer drainBuffers.Put(buf)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.in.take(&l.mu)
+	defer l.in.give()
+	if l.last && l.late {
+		l.mu.Unlock()
+		endStream(l.raw)
+		l.mu.Lock()
+	}
+	var deadline time.Time
+	if l.last {
+		deadline = time.Now().Add(lastWait)
+	}
+	if !l.ending {
+		l.raw.SetReadDeadline(deadline) //nolint:errcheck // Read tells
+	}
+	for !l.ending {
+		l.mu.Unlock()
+		n, err := l.raw.Read(buf[:])
+		l.mu.Lock()
+		if l.ending {
+			return
+		}
+		l.discarded += int64(n)
+		switch {
+		case l.last && (err != nil || l.discarded > l.guard.opts.CloseBytes):
+			l.end()
+		case l.last:
+		case l.discarded > l.guard.opts.CloseBytes:
+			l.expire(ErrCloseBytes)
+		default:
+			if gate := l.afterRead(buf[:n], err); gate != nil && n == 0 && !l.ending && !isTimeout(err) {
+				l.settleLost(err)
+				return
+			}
+		}
+	}
+}
+
+// settleLost ends a connection of which reading failed while the guard's Close
+// is still on its way.
+func (l *link) settleLost(err error) {
+	l.hs.sawEnd(err)
+	if v := l.pending(); v != nil {
+		l.hs.intend(v.frame, true)
+		l.own = nil
+	}
+	l.end()
+}
+
+// endStream ends our direction of the stream, without waiting long where TLS
+// says goodbye to a peer that doesn't read.
+func endStream(raw net.Conn) {
+	tcp := innermost(raw)
+	defer time.AfterFunc(lastWait, func() { tcp.SetWriteDeadline(past) }).Stop() //nolint:errcheck // best effort
+	closeWrite(raw)
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}

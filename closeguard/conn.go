@@ -1,0 +1,184 @@
+package closeguard
+
+import (
+	"context"
+	"net"
+	"runtime"
+	"time"
+)
+
+// Conn is a guarded net.Conn: what a WebSocket library reads from and writes
+// to. Bytes pass as they are, but for what the closing handshake needs; see the
+// package documentation for the rules.
+//
+// All methods may be called at the same time. A Conn that is dropped without
+// being closed is closed and reported when the garbage collector finds it.
+type Conn struct {
+	link *link
+}
+
+var _ net.Conn = (*Conn)(nil)
+
+// newConn makes the handle of a link.
+func newConn(l *link) *Conn {
+	c := &Conn{link: l}
+	runtime.AddCleanup(c, (*link).abandon, l)
+	return c
+}
+
+// abandon runs when the program has dropped the Conn. It must not block.
+func (l *link) abandon() {
+	if !l.over.Load() {
+		go l.close(ErrAbandoned) //nolint:errcheck // nobody is there to be told
+	}
+}
+
+// Read reads from the connection; see [net.Conn]. At a limit of the closing
+// handshake it returns an error that is os.ErrDeadlineExceeded.
+func (c *Conn) Read(p []byte) (int, error) {
+	defer runtime.KeepAlive(c)
+	return c.link.read(p)
+}
+
+// Write writes to the connection; see [net.Conn]. After a Close frame, pongs
+// and further Closes are swallowed, and everything else fails with an error
+// that is net.ErrClosed. A piece of a Close frame counts as written and is held
+// until the frame is whole.
+func (c *Conn) Write(p []byte) (int, error) {
+	defer runtime.KeepAlive(c)
+	return c.link.write(p)
+}
+
+// Close is what a library does when it is done with the connection. Blocked
+// calls of Read and Write return, and so do all later ones, with an error that
+// is net.ErrClosed. If no Close frame was sent, one is (Options.BareClose), and
+// the guard finishes the closing handshake in the background.
+func (c *Conn) Close() error {
+	defer runtime.KeepAlive(c)
+	return c.link.close(ErrBareClose)
+}
+
+// NetConn returns the connection below, for its options. Reading, writing or
+// closing it goes past the guard.
+func (c *Conn) NetConn() net.Conn { return c.link.raw }
+
+// LocalAddr returns our address.
+func (c *Conn) LocalAddr() net.Addr { return c.link.raw.LocalAddr() }
+
+// RemoteAddr returns the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.link.raw.RemoteAddr() }
+
+// SetDeadline sets both deadlines; see [net.Conn]. While the connection is
+// closing, deadlines may shorten the library's calls and never prolong the
+// handshake; what the guard reads and writes itself has only the guard's limits.
+func (c *Conn) SetDeadline(t time.Time) error { return c.link.setDeadlines(true, true, t) }
+
+// SetReadDeadline sets the deadline of Read; see SetDeadline.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.link.setDeadlines(true, false, t) }
+
+// SetWriteDeadline sets the deadline of Write; see SetDeadline.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.link.setDeadlines(false, true, t) }
+
+func (l *link) setDeadlines(read, write bool, t time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase == phaseOpen {
+		switch {
+		case l.closed:
+			return l.errClosed("set")
+		case l.ending:
+			return nil
+		}
+		if l.closing != nil {
+			read, write = read && !l.reading, write && !l.flushing
+		}
+	}
+	switch {
+	case read && write:
+		return l.raw.SetDeadline(t)
+	case read:
+		return l.raw.SetReadDeadline(t)
+	case write:
+		return l.raw.SetWriteDeadline(t)
+	default:
+		return nil
+	}
+}
+
+// CloseWith sends a Close frame and waits until the connection has ended or
+// ctx is done. It returns nil if the closing handshake was clean, else the
+// close event; if ctx ends first, its error, and the handshake goes on.
+//
+// A frame that may not be sent is a *[FrameError]: nothing is sent, and the
+// connection stays as it was. If the connection is closing already, by either
+// side, nothing is sent and CloseWith waits. What the peer still sends is
+// discarded unless somebody reads it.
+func (c *Conn) CloseWith(ctx context.Context, code Code, reason string) error {
+	defer runtime.KeepAlive(c)
+	return c.link.closeWith(ctx, CloseFrame{Code: code, Reason: reason})
+}
+
+func (l *link) closeWith(ctx context.Context, f CloseFrame) error {
+	if err := f.Validate(l.info.Role); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	if l.phase != phaseOpen {
+		l.mu.Unlock()
+		return errNotOpen
+	}
+	if l.hs.sent == nil && l.pending() == nil && !l.ending {
+		l.begin(l.hs.own(f))
+	}
+	if l.closing != nil {
+		l.takeover = true
+	}
+	l.settle()
+	l.mu.Unlock()
+	select {
+	case <-l.waitDone():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if ev := l.closeEvent(nil, false); !ev.Clean() {
+		return ev
+	}
+	return nil
+}
+
+// Abort ends TCP at once with a reset. Nothing is sent, and what was sent and
+// not yet received may be lost.
+func (c *Conn) Abort() {
+	defer runtime.KeepAlive(c)
+	c.link.abort(ErrAborted)
+}
+
+func (l *link) abort(cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase != phaseOpen {
+		if l.raw != nil {
+			closeTransport(l.raw, reset)
+		}
+		return
+	}
+	if l.ending {
+		return
+	}
+	l.hs.abort()
+	l.cause = join(ErrAborted, cause, l.cause)
+	l.settle()
+}
+
+// Done is closed when the connection has ended and TCP is closed.
+func (c *Conn) Done() <-chan struct{} { return c.link.waitDone() }
+
+// Event returns how the connection ended as far as that is known now, nil
+// while it is open.
+func (c *Conn) Event() CloseEvent { return c.link.closeEvent(nil, false) }
+
+func (l *link) closeEvent(err error, over bool) CloseEvent {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.event(err, over)
+}

@@ -1,0 +1,176 @@
+package closeguard
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+)
+
+// The causes that the guard itself gives an ending. They are in the tree of
+// [Ending.Err], so errors.Is finds them in every close event.
+var (
+	// ErrBareClose: the library closed TCP and wrote no Close frame, so the
+	// guard sent one, or could not.
+	ErrBareClose = errors.New("closeguard: connection closed without a Close frame")
+
+	// ErrCloseIdle: after our Close the peer sent no byte for Options.CloseIdle.
+	ErrCloseIdle = errors.New("closeguard: closing handshake stalled")
+
+	// ErrCloseTimeout: the closing handshake took longer than Options.CloseTimeout.
+	ErrCloseTimeout = errors.New("closeguard: closing handshake took too long")
+
+	// ErrCloseBytes: after our Close more than Options.CloseBytes had to be discarded.
+	ErrCloseBytes = errors.New("closeguard: peer sent too much during the closing handshake")
+
+	// ErrEvicted: more than Options.MaxClosing connections were closing, and
+	// this one had gone longest without a byte from its peer.
+	ErrEvicted = errors.New("closeguard: evicted, too many connections are closing")
+
+	// ErrShutdown: the guard was shut down. It is also the cause of the 503 to
+	// an upgrade that came too late.
+	ErrShutdown = errors.New("closeguard: shut down")
+
+	// ErrAborted: the program aborted the connection without a closing handshake.
+	ErrAborted = errors.New("closeguard: aborted")
+
+	// ErrAbandoned: the program dropped the connection without closing it, and
+	// the garbage collector found it.
+	ErrAbandoned = errors.New("closeguard: connection abandoned without being closed")
+)
+
+// limitError is what the library's Read and Write return on a connection that
+// reached a limit of its closing handshake. It is a timeout to whoever asks,
+// and not net.ErrClosed: coder/websocket takes that for a handshake that went well.
+type limitError struct{ cause error }
+
+func (e *limitError) Error() string   { return e.cause.Error() }
+func (e *limitError) Timeout() bool   { return true }
+func (e *limitError) Temporary() bool { return false }
+func (e *limitError) Unwrap() error   { return e.cause }
+
+func (e *limitError) Is(target error) bool { return target == os.ErrDeadlineExceeded }
+
+// truncatedError takes the place of io.EOF and io.ErrUnexpectedEOF inside a
+// message for a library that takes them for the end of the message. It
+// matches neither, on purpose.
+type truncatedError struct{ text string }
+
+func (e *truncatedError) Error() string {
+	return "closeguard: connection ended inside a message: " + e.text
+}
+
+// PanicError is the cause of an ending that a panic brought about.
+type PanicError struct {
+	Value any    // what was given to panic
+	Stack []byte // of the goroutine that panicked, as from runtime/debug.Stack
+}
+
+// Error says what the panic's value was, without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// Unwrap returns the panic's value if it is an error, so that errors.Is finds
+// what is inside.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// closeError is a handler's choice of a Close frame, see [Error].
+type closeError struct {
+	frame CloseFrame
+	err   error
+}
+
+// Error returns an error with which a handler chooses how its connection is
+// closed: with this code and reason. The err, which may be nil, says why to
+// the logs; it is in the tree of the ending's Err and is never sent.
+//
+// The frame is not checked here. One that must not be sent is replaced by the
+// nearest legal one when the connection is closed, and the event's Intended
+// names it. [CodeOf] finds the code in a wrapped error too.
+func Error(code Code, reason string, err error) error {
+	return &closeError{frame: CloseFrame{Code: code, Reason: reason}, err: err}
+}
+
+func (e *closeError) Error() string {
+	if e.err == nil {
+		return "close with " + e.frame.String()
+	}
+	return "close with " + e.frame.String() + ": " + e.err.Error()
+}
+
+func (e *closeError) Unwrap() error { return e.err }
+
+// CodeOf returns the code of a close event or of an [Error] in err's tree, 0
+// if there is none. A switch over it takes the place of comparisons with a
+// library's own close error:
+//
+//	switch closeguard.CodeOf(err) {
+//	case closeguard.NormalClosure, closeguard.GoingAway:
+//		return
+//	}
+func CodeOf(err error) Code {
+	var ev CloseEvent
+	if errors.As(err, &ev) {
+		return ev.Code()
+	}
+	var ce *closeError
+	if errors.As(err, &ce) {
+		return ce.frame.Code
+	}
+	return 0
+}
+
+// concealedError hides net.ErrClosed in an error's tree: it is there because
+// the library closed its side afterwards, and the usual filter for it would
+// make a peer's Close disappear from the logs. Everything else is found as before.
+type concealedError struct{ err error }
+
+func (e *concealedError) Error() string { return e.err.Error() }
+
+func (e *concealedError) Is(target error) bool {
+	return target != net.ErrClosed && errors.Is(e.err, target)
+}
+
+func (e *concealedError) As(target any) bool { return errors.As(e.err, target) }
+
+func conceal(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return &concealedError{err}
+	}
+	return err
+}
+
+// joinedError is several causes in one line, the most telling one first.
+type joinedError struct{ errs []error }
+
+func (e *joinedError) Error() string {
+	s := e.errs[0].Error()
+	for _, err := range e.errs[1:] {
+		s += "; " + err.Error()
+	}
+	return s
+}
+
+func (e *joinedError) Unwrap() []error { return e.errs }
+
+// join puts causes together, without nils and without one that is already in
+// the tree of another.
+func join(errs ...error) error {
+	var kept []error
+	for _, err := range errs {
+		known := func(k error) bool { return errors.Is(k, err) }
+		if err != nil && !slices.ContainsFunc(kept, known) {
+			kept = append(kept, err)
+		}
+	}
+	switch len(kept) {
+	case 0:
+		return nil
+	case 1:
+		return kept[0]
+	}
+	return &joinedError{kept}
+}

@@ -1,0 +1,281 @@
+package closeguard
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Event is something that an [Observer] is told: *[Opened], *[Refused],
+// *[PeerClosed], *[LocalClosed] or *[Dropped], and nothing else. Events are
+// values of their own: nobody changes one after it was handed out.
+type Event interface {
+	slog.LogValuer
+
+	// Connection tells which connection the event is about.
+	Connection() ConnInfo
+
+	event()
+}
+
+// CloseEvent is the end of a connection: *[PeerClosed], *[LocalClosed] or
+// *[Dropped], and nothing else. It is an error, so that a library's terminal
+// error can be replaced by it; what the library said is in its tree.
+type CloseEvent interface {
+	Event
+	error
+
+	// Code returns the connection's close code: of a PeerClosed what was
+	// received (1005 for an empty Close; 1002, or 1007 for a reason that is
+	// not UTF-8, for one that must not be sent), of a LocalClosed what was
+	// sent, of a Dropped 1006.
+	Code() Code
+
+	// Clean reports whether both Close frames crossed, complete and legal, and
+	// nothing was aborted.
+	Clean() bool
+
+	// End returns a copy of all that is known.
+	End() Ending
+}
+
+// Observer is told what happens to connections: once per event, in order per
+// connection, outside of all locks and of all calls of the library. Different
+// connections call it at the same time.
+type Observer interface {
+	// Observe is called on a goroutine of the guard's. The context is the
+	// request's, but never cancelled; [context.Background] if there was no
+	// request. A panic is caught and goes to Options.ErrorLog.
+	Observe(ctx context.Context, ev Event)
+}
+
+// ObserverFunc is a function as an [Observer].
+type ObserverFunc func(ctx context.Context, ev Event)
+
+// Observe calls f.
+func (f ObserverFunc) Observe(ctx context.Context, ev Event) { f(ctx, ev) }
+
+// ConnInfo says which connection an event is about. Remote, Route and Path
+// come from the opening handshake; Path is what the peer chose, and as
+// untrusted as that.
+type ConnInfo struct {
+	Number      uint64      // counts the guard's connections from 1 on; 0: it never opened
+	Role        Role        // ours
+	Guarded     bool        // false: only what a library told is known
+	Remote      string      // the peer's address
+	Route       string      // the pattern that net/http's ServeMux matched
+	Path        string      // of the request's URL, cut at 256 bytes
+	Subprotocol string      // agreed on in the opening handshake
+	Attrs       []slog.Attr // from Options.Attrs and Handle.SetAttrs
+}
+
+// Opened says that an opening handshake has succeeded: the whole head of a 101
+// was seen.
+type Opened struct{ Info ConnInfo }
+
+// Refused says that a request for a WebSocket got another answer than 101.
+type Refused struct {
+	Info   ConnInfo
+	Status int   // the answer's status code; 0: the connection was closed without one
+	Err    error // ErrShutdown if the guard refused; nil if the program did
+}
+
+// Ending is what is known of a connection that has ended: an event that is
+// returned as an error may know less than the observer's, which is complete.
+type Ending struct {
+	Info ConnInfo
+
+	Duration  time.Duration // from the 101 to the end
+	Idle      time.Duration // since the peer's last byte
+	Handshake time.Duration // from the first Close to the end of TCP; 0: there was none
+
+	// The Close frames that went over the wire; nil: none did.
+	Sent, Received *CloseFrame
+
+	// Intended is a Close that we began and that was illegal, so that Sent is
+	// another, or that could not be sent at all. nil: there was none.
+	Intended *CloseFrame
+
+	// Panic is set if a panic in a handler ended the connection.
+	Panic *PanicError
+
+	// Err is the cause: the library's error, the transport's, the
+	// application's or one of the guard's own, or several of them. nil: a
+	// Close frame says it all.
+	Err error
+
+	name    string // of a private code, by Options.CodeName
+	illegal bool   // Received's payload was illegal
+	answer  Code   // what an illegal Received is answered with
+	misfit  bool   // Intended was illegal
+	aborted bool
+	over    bool // the error answers a call that began after the end
+}
+
+// Answered reports whether both Close frames crossed.
+func (e *Ending) Answered() bool { return e.Sent != nil && e.Received != nil }
+
+// Clean reports whether both Close frames crossed, complete and legal, and
+// nothing was aborted.
+func (e *Ending) Clean() bool { return e.Answered() && !e.illegal && !e.aborted }
+
+// Unwrap returns Err.
+func (e *Ending) Unwrap() error { return e.Err }
+
+// Connection returns Info.
+func (e *Ending) Connection() ConnInfo { return e.Info.clone() }
+
+// End returns a copy of all that is known.
+func (e *Ending) End() Ending {
+	c := *e
+	c.Info = c.Info.clone()
+	c.Sent, c.Received, c.Intended = clone(e.Sent), clone(e.Received), clone(e.Intended)
+	return c
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
+}
+
+func (i ConnInfo) clone() ConnInfo {
+	i.Attrs = slices.Clone(i.Attrs)
+	return i
+}
+
+// PeerClosed is the end of a connection whose peer sent the first Close.
+type PeerClosed struct{ Ending }
+
+// LocalClosed is the end of a connection on which our Close was the first. It
+// matches net.ErrClosed.
+type LocalClosed struct{ Ending }
+
+// Dropped is the end of a connection on which TCP ended before any Close was
+// sent or received. It matches net.ErrClosed only if we aborted it.
+type Dropped struct{ Ending }
+
+var (
+	_ Event      = (*Opened)(nil)
+	_ Event      = (*Refused)(nil)
+	_ CloseEvent = (*PeerClosed)(nil)
+	_ CloseEvent = (*LocalClosed)(nil)
+	_ CloseEvent = (*Dropped)(nil)
+)
+
+func (*Opened) event()  {}
+func (*Refused) event() {}
+func (*Ending) event()  {}
+
+// Connection returns Info.
+func (o *Opened) Connection() ConnInfo { return o.Info.clone() }
+
+// Connection returns Info.
+func (r *Refused) Connection() ConnInfo { return r.Info.clone() }
+
+// Code returns the code that was received: 1005 for an empty Close, and for an
+// illegal one what it is answered with, 1002 or 1007.
+func (e *PeerClosed) Code() Code {
+	switch {
+	case e.illegal:
+		return e.answer
+	case e.Received == nil:
+		return AbnormalClosure
+	}
+	return e.Received.Code
+}
+
+// Code returns the code that was sent; 1006 where a library that isn't guarded
+// doesn't tell.
+func (e *LocalClosed) Code() Code {
+	if e.Sent == nil {
+		return AbnormalClosure
+	}
+	return e.Sent.Code
+}
+
+// Code returns 1006.
+func (e *Dropped) Code() Code { return AbnormalClosure }
+
+// Is matches net.ErrClosed if the call began after the end.
+func (e *PeerClosed) Is(target error) bool { return e.over && target == net.ErrClosed }
+
+// Is matches net.ErrClosed.
+func (e *LocalClosed) Is(target error) bool { return target == net.ErrClosed }
+
+// Is matches net.ErrClosed if we aborted the connection or the call began
+// after the end.
+func (e *Dropped) Is(target error) bool {
+	return (e.aborted || e.over) && target == net.ErrClosed
+}
+
+// Error returns one line: who closed, code, reason, and the cause if there is
+// one. What the peer chose is quoted.
+func (e *PeerClosed) Error() string {
+	s := "websocket closed by peer"
+	if e.Received != nil {
+		s += ": " + e.Received.String()
+	}
+	return s + e.tail()
+}
+
+// Error returns one line: code, reason, whether it was answered, and the cause
+// if there is one.
+func (e *LocalClosed) Error() string {
+	s := "websocket closed here"
+	if e.Sent != nil {
+		s += ": " + e.Sent.String()
+	}
+	if e.Received == nil {
+		s += ", not answered"
+	}
+	return s + e.tail()
+}
+
+// Error returns one line: after how long, and the cause.
+func (e *Dropped) Error() string {
+	return "websocket connection dropped after " + span(e.Duration) + e.tail()
+}
+
+func (e *Ending) tail() string {
+	var b strings.Builder
+	if e.Intended != nil {
+		b.WriteString(", intended ")
+		b.WriteString(e.Intended.String())
+	}
+	if e.Err != nil {
+		b.WriteString(": ")
+		b.WriteString(causeText(e.Err))
+	}
+	return b.String()
+}
+
+// span rounds a duration to what a person reads.
+func span(d time.Duration) string {
+	if d >= time.Second {
+		return d.Round(time.Second).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+// causeText is an error in a few words: of a failed system call only what
+// went wrong, without the addresses, which the event has anyway.
+func causeText(err error) string {
+	if err == io.EOF {
+		return "EOF"
+	}
+	if op, ok := err.(*net.OpError); ok { //nolint:errorlint // only the outermost: what wraps it says more
+		err = op.Err
+	}
+	if sys, ok := err.(*os.SyscallError); ok { //nolint:errorlint // as above
+		err = sys.Err
+	}
+	return err.Error()
+}

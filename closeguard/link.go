@@ -1,0 +1,420 @@
+package closeguard
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"github.com/closeguard/ws/closeguard/internal/wire"
+)
+
+// link is one connection from the opening handshake to the close event. The
+// program holds a [Conn], which points here; the guard's set, the goroutine
+// that finishes a closing handshake and the request's context point here too
+// and never at the Conn, so that a dropped Conn can be collected.
+//
+// mu guards the state and is never held over I/O: whoever reads or writes
+// takes the direction's turn instead. A frame's way: read.go scans what the
+// library gets, write.go what it sends, handshake.go says what a Close means,
+// and settle, below, does what follows.
+type link struct {
+	guard *Guard
+	ctx   context.Context // for observers, never cancelled
+	over  atomic.Bool     // the ending is final, TCP is closed
+
+	mu    sync.Mutex
+	raw   net.Conn // nil until the program hijacks or wraps it
+	conn  weak.Pointer[Conn]
+	info  ConnInfo
+	phase phase
+	traits
+
+	in, out         turn
+	inScan, outScan wire.Scanner
+	hs              handshake
+
+	opened   instant
+	lastByte instant // when the peer's last byte came
+	lastRead instant // when the last Read returned, kept only while closing
+	ended    instant // when TCP was closed, 0 before
+
+	closed  bool  // the library has closed its net.Conn
+	serving bool  // a handler is running: closed is only a mark, see Conn.Serve
+	limit   error // the limit that the closing handshake reached
+	cause   error // the guard's own word on why
+	told    error // what the library or the application said
+	panic   *PanicError
+
+	late    bool       // bytes followed the peer's Close
+	partial []byte     // what has come of the peer's Close
+	held    *heldClose // what has come of the library's
+	broken  bool       // the wire is inside a frame that can't be finished
+
+	watched []context.Context // of the library's calls under way
+
+	*closing               // nil until a Close is on its way out
+	done     chan struct{} // made when somebody waits
+	queue    []Event       // not yet handed to the observers
+	telling  bool          // a goroutine hands them over
+	ending   bool          // a goroutine is closing TCP
+}
+
+// phase is how far the opening handshake is.
+type phase uint8
+
+const (
+	phaseHTTP  phase = iota // before the end of a 101's head
+	phaseOpen               // frames follow
+	phasePlain              // no WebSocket: whatever comes passes, for ever
+)
+
+// traits are what the guard knows about a connection's transport and library.
+type traits struct {
+	// These are used up at the end of the opening handshake.
+	upgrade *upgrade // a server's request, once it was hijacked
+	opening *wire.Head
+	early   []byte // what the peer sent before the 101 was out
+	proxied bool   // a client asked a proxy to CONNECT
+
+	// resumable: a Write that was cut by a deadline says exactly how much
+	// left, and can be gone on with. Not so with TLS.
+	resumable bool
+
+	// trusting: the library takes io.EOF for the end of a message (rule 8).
+	trusting bool
+}
+
+// instant is a time on the guard's clock, which is never 0.
+type instant = time.Duration
+
+// turn lets one goroutine at a time work in a direction. Unlike a mutex it may
+// be held over I/O, also in a testing/synctest bubble.
+type turn struct {
+	busy bool
+	free chan struct{} // closed at the next give, made by whoever waits
+}
+
+func (t *turn) take(mu *sync.Mutex) {
+	for t.busy {
+		if t.free == nil {
+			t.free = make(chan struct{})
+		}
+		free := t.free
+		mu.Unlock()
+		<-free
+		mu.Lock()
+	}
+	t.busy = true
+}
+
+func (t *turn) give() {
+	t.busy = false
+	if t.free != nil {
+		close(t.free)
+		t.free = nil
+	}
+}
+
+// newLink is a connection of which nothing is known but the request.
+func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
+	l := &link{guard: g, ctx: ctx, info: info}
+	l.hs.role = info.Role
+	l.inScan.Masked = info.Role == Server
+	l.outScan.Masked = info.Role == Client
+	return l
+}
+
+// attach gives the link its transport.
+func (l *link) attach(raw net.Conn) {
+	l.raw = raw
+	_, tls := raw.(interface{ HandshakeContext(context.Context) error })
+	l.resumable = !tls
+	if a := raw.RemoteAddr(); l.info.Remote == "" && a != nil {
+		l.info.Remote = a.String()
+	}
+}
+
+// arm begins the guarded part: the opening handshake has succeeded (rule 0).
+func (l *link) arm() {
+	u, early := l.upgrade, l.early
+	l.upgrade, l.opening, l.early = nil, nil, nil
+	if u != nil {
+		// The program's own code runs without mu. Nothing happens meanwhile:
+		// the library has not been told yet that it has a connection.
+		l.mu.Unlock()
+		route, attrs := u.known()
+		l.mu.Lock()
+		l.info.Route = route
+		l.info.Attrs = append(attrs, l.info.Attrs...)
+		defer u.settle()
+	}
+	l.phase = phaseOpen
+	l.info.Guarded = true
+	l.opened = l.guard.now()
+	l.lastByte = l.opened
+	var draining bool
+	l.info.Number, draining = l.guard.add(l)
+	l.tell(&Opened{Info: l.info})
+	l.scanIn(early)
+	if draining {
+		go l.shut()
+	}
+}
+
+// settle does what follows from the state; everything that changes it calls
+// this. It is the only place that ends a connection.
+func (l *link) settle() {
+	if l.phase != phaseOpen || l.ending || l.quiet() {
+		return
+	}
+	l.tryFlush()
+	gone := l.gone()
+	switch {
+	case l.hs.aborted, l.limit != nil:
+		l.end()
+	case l.hs.complete():
+		if l.hs.down == nil && (l.hs.role == Client || l.trailing()) {
+			l.drain(true)
+		} else {
+			l.end()
+		}
+	case l.hs.down != nil && l.pending() == nil && (gone || l.hs.sent != nil):
+		l.end()
+	case l.hs.sent == nil && l.pending() == nil:
+	case gone, l.takeover && !l.in.busy:
+		l.drain(false)
+	}
+	l.schedule()
+}
+
+// quiet reports whether nothing has happened yet that would end the connection.
+func (l *link) quiet() bool { return l.closing == nil && !l.closed && l.hs.open() }
+
+// end closes TCP and reports, on a goroutine of its own: it may be called
+// inside the library, and closing TLS may block.
+func (l *link) end() {
+	if l.ending {
+		return
+	}
+	l.ending = true
+	l.stopClock()
+	how := orderly
+	switch {
+	case l.hs.aborted && l.cause != nil && errors.Is(l.cause, ErrAborted):
+		how = reset
+	case l.hs.aborted, l.limit != nil:
+		how = cut
+	}
+	go func() {
+		closeTransport(l.raw, how)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.ended = l.guard.now()
+		l.over.Store(true)
+		if l.done != nil {
+			close(l.done)
+		}
+		l.report()
+	}()
+}
+
+// report hands the final event over, unless a handler is still running.
+func (l *link) report() {
+	if !l.over.Load() || l.serving {
+		return
+	}
+	ev := l.event(nil, false)
+	l.guard.count(l, ev)
+	l.tell(ev)
+}
+
+// event is what is known now, with err as the caller's own cause.
+func (l *link) event(err error, over bool) CloseEvent {
+	if l.hs.open() {
+		return nil
+	}
+	now := l.ended
+	if now == 0 {
+		now = l.guard.now()
+	}
+	e := Ending{
+		Info:     l.info,
+		Duration: now - l.opened,
+		Idle:     now - l.lastByte,
+		Sent:     l.hs.sent,
+		Received: l.hs.received,
+		Intended: l.hs.intended,
+		Panic:    l.panic,
+		misfit:   l.hs.misfit,
+		aborted:  l.hs.aborted,
+		over:     over,
+	}
+	if l.hs.began != 0 {
+		e.Handshake = now - l.hs.began
+	}
+	var illegal, fault, panicked error
+	if l.hs.illegal != nil {
+		e.illegal, e.answer, illegal = true, l.hs.illegal.Code(), l.hs.illegal
+	}
+	if l.hs.fault != nil {
+		fault = l.hs.fault
+	}
+	if l.panic != nil {
+		panicked = l.panic
+	}
+	var down error
+	if !l.hs.complete() {
+		down = l.hs.down
+		if down == nil && l.hs.first == byTransport {
+			down = l.hs.timedOut
+		}
+	}
+	told := err
+	if told == nil {
+		told = l.told
+	}
+	e.Err = join(panicked, told, l.cause, l.limit, illegal, fault, down)
+	return l.sort(e)
+}
+
+// sort gives an ending its type.
+func (l *link) sort(e Ending) CloseEvent {
+	var ev CloseEvent
+	switch l.hs.first {
+	case byPeer:
+		p := &PeerClosed{e}
+		if !e.over && e.Err != nil {
+			p.Err = conceal(e.Err)
+		}
+		p.name = l.guard.codeName(e.Info, p.Code())
+		ev = p
+	case byUs:
+		p := &LocalClosed{e}
+		p.name = l.guard.codeName(e.Info, p.Code())
+		ev = p
+	default:
+		p := &Dropped{e}
+		if !e.over && !e.aborted && e.Err != nil {
+			p.Err = conceal(e.Err)
+		}
+		ev = p
+	}
+	return ev
+}
+
+// tell queues an event for the observers, which are called outside of
+// everything, one after the other.
+func (l *link) tell(ev Event) {
+	if len(l.guard.opts.Observers) == 0 {
+		l.forget(ev)
+		return
+	}
+	l.queue = append(l.queue, ev)
+	if !l.telling {
+		l.telling = true
+		go l.deliver()
+	}
+}
+
+func (l *link) deliver() {
+	for {
+		l.mu.Lock()
+		if len(l.queue) == 0 {
+			l.queue, l.telling = nil, false
+			l.mu.Unlock()
+			return
+		}
+		ev := l.queue[0]
+		l.queue = l.queue[1:]
+		l.mu.Unlock()
+		l.guard.observe(l.ctx, ev)
+		l.forget(ev)
+	}
+}
+
+// forget drops the connection from the guard's set once its close event is delivered.
+func (l *link) forget(ev Event) {
+	if _, ok := ev.(CloseEvent); ok {
+		l.guard.remove(l)
+	}
+}
+
+// waitDone is closed when the connection has ended.
+func (l *link) waitDone() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done == nil {
+		l.done = make(chan struct{})
+		if l.over.Load() {
+			close(l.done)
+		}
+	}
+	return l.done
+}
+
+// manner is how TCP is closed.
+type manner uint8
+
+const (
+	orderly manner = iota // the transport's own Close
+	cut                   // FIN behind what was sent, and nobody waits for anything
+	reset                 // RST, at once
+)
+
+func closeTransport(raw net.Conn, how manner) {
+	tcp := innermost(raw)
+	switch how {
+	case orderly:
+		if tcp != raw {
+			// TLS says goodbye first, and would wait 5 s for room to do so.
+			defer time.AfterFunc(lastWait, func() { tcp.Close() }).Stop()
+		}
+		raw.Close()
+		return
+	case cut:
+		closeWrite(tcp)
+	case reset:
+		if c, ok := tcp.(interface{ SetLinger(sec int) error }); ok {
+			c.SetLinger(0) //nolint:errcheck // Close follows
+		}
+	}
+	tcp.Close()
+	if tcp != raw {
+		raw.Close() // now it can't block
+	}
+}
+
+// innermost follows NetConn methods, as crypto/tls has one, to the bottom.
+func innermost(nc net.Conn) net.Conn {
+	for {
+		w, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nc
+		}
+		inner := w.NetConn()
+		if inner == nil {
+			return nc
+		}
+		nc = inner
+	}
+}
+
+// closeWrite ends our direction, if the transport can.
+func closeWrite(nc net.Conn) {
+	if c, ok := nc.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite() //nolint:errcheck // what follows closes the rest
+	}
+}
+
+// errClosed is what a call on a connection returns that the library closed.
+func (l *link) errClosed(op string) error {
+	return &net.OpError{Op: op, Net: l.raw.LocalAddr().Network(), Source: l.raw.LocalAddr(), Addr: l.raw.RemoteAddr(), Err: net.ErrClosed}
+}
+
+// isEOF tells the end of the peer's stream from a failure.
+func isEOF(err error) bool { return err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) }

@@ -1,0 +1,243 @@
+package closeguard
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"weak"
+)
+
+var (
+	errNotOpen    = errors.New("closeguard: the connection is not open: no 101 was sent, or it isn't a WebSocket")
+	errOtherGuard = errors.New("closeguard: the connection is guarded by another guard already")
+)
+
+// Middleware guards every WebSocket that a handler below it opens, whichever
+// library it uses. Requests that don't ask for one pass untouched.
+//
+// A handler that returns ends nothing: programs go on in goroutines. One that
+// panics ends the connection with 1011, and the panic goes on. The request's
+// context leads to the connection, see [FromContext].
+//
+// What it can't guard: HTTP/2 and HTTP/3 WebSockets, and servers that take
+// connections without net/http's Hijacker. Middleware twice with one guard is
+// once; with two guards the request is answered with 500.
+func (g *Guard) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isUpgrade(r) || hijacker(w) == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if h := FromContext(r.Context()); h != nil {
+			if h.link.guard == g {
+				next.ServeHTTP(w, r)
+				return
+			}
+			g.errorLog().ErrorContext(r.Context(), errOtherGuard.Error(), "path", r.URL.Path)
+			http.Error(w, errOtherGuard.Error(), http.StatusInternalServerError)
+			return
+		}
+		g.upgrade(next, w, r)
+	})
+}
+
+func (g *Guard) upgrade(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	l := g.newLink(context.WithoutCancel(r.Context()), requestInfo(r))
+	g.mu.Lock()
+	draining := g.draining
+	if !draining {
+		g.upgrades++
+	}
+	g.mu.Unlock()
+	if draining {
+		w.Header().Set("Connection", "close")
+		http.Error(w, "server is shutting down", http.StatusServiceUnavailable)
+		g.refuse(l.ctx, l.info, http.StatusServiceUnavailable, ErrShutdown)
+		return
+	}
+	r = r.WithContext(context.WithValue(r.Context(), handleKey{}, &Handle{link: l}))
+	u := &upgrade{ResponseWriter: w, link: l, request: r}
+	returned := false
+	defer func() {
+		u.over()
+		if returned {
+			return
+		}
+		v := recover()
+		l.mu.Lock()
+		open := l.phase == phaseOpen && l.panic == nil
+		l.mu.Unlock()
+		if open {
+			l.panicked(v)
+		}
+		if v != nil {
+			panic(v)
+		}
+	}()
+	next.ServeHTTP(u.writer(), r)
+	returned = true
+}
+
+// isUpgrade reports whether a request asks for a WebSocket, as RFC 6455
+// section 4.2.1 says: by tokens, not by substrings.
+func isUpgrade(r *http.Request) bool {
+	return hasToken(r.Header["Upgrade"], "websocket") && hasToken(r.Header["Connection"], "upgrade")
+}
+
+func hasToken(values []string, token string) bool {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// maxPath is how much of a path that a peer chose is kept.
+const maxPath = 256
+
+func requestInfo(r *http.Request) ConnInfo {
+	path := r.URL.Path
+	if len(path) > maxPath {
+		path = path[:maxPath]
+	}
+	return ConnInfo{Role: Server, Remote: r.RemoteAddr, Path: strings.Clone(strings.ToValidUTF8(path, "\uFFFD"))}
+}
+
+// upgrade is the ResponseWriter of a request that asks for a WebSocket. It
+// hands out guarded connections and notes the status of the answer.
+type upgrade struct {
+	http.ResponseWriter
+	link     *link
+	request  *http.Request // until the 101, for what net/http finds out on the way
+	status   int
+	hijacked bool
+	settled  bool // the guard knows what became of the request
+}
+
+// Unwrap lets [http.ResponseController] find what this writer doesn't have.
+func (u *upgrade) Unwrap() http.ResponseWriter { return u.ResponseWriter }
+
+// WriteHeader notes the status. Informational ones other than 101 are no answer.
+func (u *upgrade) WriteHeader(status int) {
+	if u.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		u.status = status
+	}
+	u.ResponseWriter.WriteHeader(status)
+}
+
+func (u *upgrade) Write(p []byte) (int, error) {
+	if u.status == 0 {
+		u.status = http.StatusOK
+	}
+	return u.ResponseWriter.Write(p)
+}
+
+// Hijack takes the connection from the server and gives the program a guarded
+// one, with a reader and a writer on it. Bytes that the peer sent too early
+// stay buffered, so that a library sees them.
+func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	raw, rw, err := hijacker(u.ResponseWriter).Hijack()
+	if err != nil {
+		return raw, rw, err
+	}
+	u.hijacked = true
+	l := u.link
+	l.attach(raw)
+	c := l.handle()
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	early = bytes.Clone(early)
+	if len(early) == 0 {
+		rw.Reader.Reset(c)
+	} else {
+		rw.Reader = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), c), max(rw.Reader.Size(), len(early)))
+		rw.Reader.Peek(len(early)) //nolint:errcheck // they are there
+	}
+	rw.Writer.Reset(c)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.early = early
+	l.upgrade = u
+	if u.status == http.StatusSwitchingProtocols {
+		// The library let net/http write the 101: that is how coder/websocket
+		// is known, which takes io.EOF for the end of a message (rule 8).
+		l.trusting = true
+		l.info.Subprotocol = u.Header().Get("Sec-WebSocket-Protocol")
+		l.extended(u.Header().Get("Sec-WebSocket-Extensions") != "")
+		l.arm()
+	}
+	return c, rw, nil
+}
+
+// over runs when the handler has returned or panicked.
+func (u *upgrade) over() {
+	if !u.hijacked && u.status != 0 && u.status != http.StatusSwitchingProtocols {
+		u.link.mu.Lock()
+		u.link.upgrade = u
+		u.link.refuse(u.status)
+		u.link.mu.Unlock()
+	}
+	u.settle()
+}
+
+// settle ends the time in which a shutdown has to wait for the request.
+func (u *upgrade) settle() {
+	g := u.link.guard
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !u.settled {
+		u.settled = true
+		g.upgrades--
+		g.settle()
+	}
+}
+
+// handle makes the Conn of a link.
+func (l *link) handle() *Conn {
+	c := newConn(l)
+	l.conn = weak.Make(c)
+	return c
+}
+
+// known is what the request tells, at the 101.
+func (u *upgrade) known() (route string, attrs []slog.Attr) {
+	g := u.link.guard
+	if g.opts.Attrs != nil {
+		g.protect(u.link.ctx, "Options.Attrs", func() { attrs = g.opts.Attrs(u.request) })
+	}
+	return u.request.Pattern, slices.Clone(attrs)
+}
+
+// refuse notes that the request got another answer than 101.
+func (l *link) refuse(status int) {
+	l.phase = phasePlain
+	if u := l.upgrade; u != nil {
+		l.upgrade = nil
+		l.info.Route = u.request.Pattern
+		l.guard.refuse(l.ctx, l.info, status, nil)
+	}
+	l.opening, l.early = nil, nil
+}
+
+// hijacker finds the first Hijacker in a writer or what it wraps.
+func hijacker(w http.ResponseWriter) http.Hijacker {
+	for {
+		if h, ok := w.(http.Hijacker); ok {
+			return h
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return nil
+		}
+		w = u.Unwrap()
+	}
+}

@@ -1,0 +1,222 @@
+package closeguard
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+
+	"github.com/closeguard/ws/closeguard/internal/wire"
+)
+
+// read is the library's Read. What comes is scanned and handed on as it is.
+func (l *link) read(p []byte) (int, error) {
+	l.mu.Lock()
+	l.in.take(&l.mu)
+	if err := l.beforeRead(); err != nil {
+		l.in.give()
+		l.mu.Unlock()
+		return 0, err
+	}
+	l.mu.Unlock()
+
+	n, err := l.raw.Read(p)
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err = l.afterRead(p[:n], err)
+	l.in.give()
+	if l.closed && l.phase == phaseOpen {
+		return 0, l.errClosed("read")
+	}
+	return n, err
+}
+
+// beforeRead says why a Read can't begin. A library that reads again after it
+// was given the peer's Close has used it up: if it hasn't answered by now, it
+// won't (rule 4).
+func (l *link) beforeRead() error {
+	if l.phase != phaseOpen {
+		return nil
+	}
+	if l.hs.received != nil && l.hs.sent == nil && l.pending() == nil && !l.closed {
+		l.begin(l.hs.own(l.hs.answer()))
+		l.settle()
+	}
+	return l.readGate()
+}
+
+// readGate is the error of a Read on a connection that is read no more.
+func (l *link) readGate() error {
+	switch {
+	case l.closed:
+		return l.errClosed("read")
+	case l.limit != nil:
+		return &limitError{l.limit}
+	case l.hs.complete():
+		return io.EOF
+	case l.ending, l.draining():
+		return l.errClosed("read")
+	default:
+		return nil
+	}
+}
+
+// afterRead takes what a Read brought, the library's or the guard's own, and
+// returns the error that the library shall see.
+func (l *link) afterRead(p []byte, err error) error {
+	switch l.phase {
+	case phasePlain:
+		return err
+	case phaseHTTP:
+		l.readHTTP(p)
+		if l.phase != phaseOpen {
+			return err
+		}
+	case phaseOpen:
+		if len(p) > 0 {
+			l.lastByte = l.guard.now()
+			l.hs.timedOut = nil
+			l.scanIn(p)
+		}
+	}
+	if err != nil {
+		err = l.readFailed(err)
+	}
+	if l.closing != nil {
+		l.lastRead = l.guard.now()
+	}
+	l.settle()
+	return err
+}
+
+// readHTTP takes bytes that came before the opening handshake was over. To a
+// client they are the answer; a server was sent frames too early, which count
+// from the 101 on.
+func (l *link) readHTTP(p []byte) {
+	if l.hs.role == Server {
+		l.early = append(l.early, p...)
+		if len(l.early) > maxEarly {
+			l.phase, l.early = phasePlain, nil
+		}
+		return
+	}
+	n := l.opening.Feed(p)
+	if l.proxied && l.opening.Done() && l.opening.Status == 200 {
+		// The proxy has connected; the server's answer is still to come.
+		l.proxied, l.opening = false, new(wire.Head)
+		p = p[n:]
+		n = l.opening.Feed(p)
+	}
+	switch {
+	case l.opening.Bad(), l.opening.Done() && l.opening.Status != 101:
+		l.phase = phasePlain
+	case l.opening.Done():
+		l.info.Subprotocol = l.opening.Subprotocol
+		l.extended(l.opening.Extended)
+		l.early = p[n:]
+		l.arm()
+	}
+}
+
+// maxEarly is how much may come before the 101 is out; more is no WebSocket.
+const maxEarly = 1 << 20
+
+func (l *link) extended(on bool) { l.inScan.Extended, l.outScan.Extended = on, on }
+
+// scanIn follows the peer's frames up to its Close; nothing counts after that.
+func (l *link) scanIn(p []byte) {
+	if l.hs.received != nil {
+		l.late = l.late || len(p) > 0
+		return
+	}
+	s := &l.inScan
+	for {
+		n, token := s.Next(p)
+		if n > 0 && token != wire.Start && s.Opcode() == wire.Close && s.Fault() == wire.NoFault && (token == wire.End || s.InPayload()) {
+			l.partial = s.AppendPayload(l.partial, p[:n])
+		}
+		p = p[n:]
+		switch token {
+		case wire.More:
+			return
+		case wire.Start:
+			if s.Fault() != wire.NoFault {
+				l.hs.sawFault(frameError(s, p))
+			}
+		case wire.End:
+			if s.Opcode() == wire.Close && s.Fault() == wire.NoFault {
+				l.hs.sawClose(l.partial, l.guard.now())
+				l.partial = nil
+				l.late = len(p) > 0
+				return
+			}
+		}
+	}
+}
+
+// frameError describes the header that s stands behind; next is what follows
+// it, of which an illegal Close keeps its payload.
+func frameError(s *wire.Scanner, next []byte) *FrameError {
+	h := s.Header()
+	var payload []byte
+	if h.Opcode == wire.Close {
+		kept := next[:min(uint64(len(next)), h.Length, maxControlPayload)]
+		c := *s
+		n, _ := c.Next(kept)
+		payload = c.AppendPayload(nil, kept[:n])
+	}
+	switch s.Fault() {
+	case wire.FaultRSV:
+		return newFrameError(RuleRSV, int64(h.RSV), payload)
+	case wire.FaultOpcode:
+		return newFrameError(RuleOpcode, int64(h.Opcode), payload)
+	case wire.FaultMask:
+		var bit int64
+		if h.Masked {
+			bit = 1
+		}
+		return newFrameError(RuleMask, bit, payload)
+	case wire.FaultFragment:
+		return newFrameError(RuleFragmentedControl, int64(h.Opcode), payload)
+	case wire.FaultControl:
+		return newFrameError(RuleControlLength, int64(h.Length), payload)
+	case wire.FaultContinuation:
+		return newFrameError(RuleContinuation, int64(h.Opcode), payload)
+	case wire.FaultInterleaved:
+		return newFrameError(RuleInterleaved, int64(h.Opcode), payload)
+	default:
+		return newFrameError(RuleLength, int64(h.Length), payload)
+	}
+}
+
+// readFailed sorts an error of the transport's Read and returns what the
+// library sees of it.
+func (l *link) readFailed(err error) error {
+	switch {
+	case isEOF(err):
+		l.hs.sawEnd(err)
+		if l.trusting && l.inScan.InMessage() && l.hs.received == nil {
+			return &truncatedError{err.Error()} // rule 8
+		}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		switch {
+		case l.limit != nil:
+			return &limitError{l.limit}
+		case !l.closed:
+			l.hs.timedOut = err
+		}
+	case errors.Is(err, net.ErrClosed):
+		// The guard closed the transport, or somebody closed it underneath.
+		if !l.ending {
+			l.hs.abort()
+			return err
+		}
+		if gate := l.readGate(); gate != nil {
+			return gate
+		}
+	default:
+		l.hs.sawEnd(err)
+	}
+	return err
+}

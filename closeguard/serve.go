@@ -1,0 +1,111 @@
+package closeguard
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/debug"
+)
+
+// internalError is what a peer is told of a handler that failed.
+const internalError = "internal error"
+
+// Serve runs a handler for the connection and closes it as the handler's
+// return says: nil 1000; an [Error] its frame; a timeout or a context's end
+// Options.BareClose; any other error, and a panic, which goes on, 1011 with a
+// fixed text. While it runs, Close of the net.Conn only wakes the library and
+// marks the connection, because every handler defers it; Abort acts at once.
+//
+// If the connection ended before, the handler's error is joined to the cause.
+// The close event is delivered when the connection has ended and the handler
+// has returned. Serve does not wait for the closing handshake.
+//
+// It is what an adapter's Handler is made of.
+func (c *Conn) Serve(handler func() error) {
+	l := c.link
+	l.mu.Lock()
+	l.serving = true
+	l.mu.Unlock()
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		l.panicked(v)
+		if v != nil {
+			panic(v)
+		}
+	}()
+	err := handler()
+	returned = true
+	l.returned(err)
+}
+
+// returned closes the connection as a handler's error says.
+func (l *link) returned(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var chosen *closeError
+	timeout := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, context.Canceled) || isTimeout(err)
+	var f CloseFrame
+	switch {
+	case err == nil:
+		f = CloseFrame{Code: NormalClosure}
+	case errors.As(err, &chosen):
+		f = chosen.frame
+	case timeout && l.guard.opts.BareClose != NoClose:
+		f = CloseFrame{Code: l.guard.opts.BareClose}
+	case timeout:
+		f = CloseFrame{Code: GoingAway}
+	default:
+		f = CloseFrame{Code: InternalError, Reason: internalError}
+	}
+	if !l.ownEvent(err) {
+		l.told = join(l.told, err)
+	}
+	l.finish(f)
+}
+
+// ownEvent reports whether err is, or has in it, this very connection's event;
+// to join that would make a circle.
+func (l *link) ownEvent(err error) bool {
+	var ev CloseEvent
+	return errors.As(err, &ev) && ev.End().Info.Number == l.info.Number && l.info.Guarded == ev.End().Info.Guarded
+}
+
+// panicked closes the connection for a handler that didn't return: v is what
+// it panicked with, nil if it called runtime.Goexit.
+func (l *link) panicked(v any) {
+	if v != nil {
+		stack := debug.Stack()
+		l.mu.Lock()
+		if l.panic == nil {
+			l.panic = &PanicError{Value: v, Stack: stack}
+		}
+		l.mu.Unlock()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.finish(CloseFrame{Code: InternalError, Reason: internalError})
+}
+
+// finish ends a connection whose handler is done with it.
+func (l *link) finish(f CloseFrame) {
+	l.serving = false
+	if l.over.Load() {
+		l.report()
+		return
+	}
+	if l.phase != phaseOpen || l.ending {
+		return
+	}
+	if l.hs.sent == nil && l.hs.down == nil && l.pending() == nil {
+		l.begin(l.hs.own(f))
+	}
+	l.closed = true
+	l.settle()
+	l.awaitFlush(patience)
+	l.wake()
+}
