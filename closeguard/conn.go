@@ -62,6 +62,9 @@ func (c *Conn) Close() error {
 // closing it goes past the guard.
 func (c *Conn) NetConn() net.Conn { return c.link.raw }
 
+// Role returns our role.
+func (c *Conn) Role() Role { return c.link.hs.role }
+
 // LocalAddr returns our address.
 func (c *Conn) LocalAddr() net.Addr { return c.link.raw.LocalAddr() }
 
@@ -153,22 +156,63 @@ func (c *Conn) Abort() {
 	c.link.abort(ErrAborted)
 }
 
-func (l *link) abort(cause error) {
+func (l *link) abort(cause error) { l.cutShort(reset, cause) }
+
+// cutShort ends TCP without a closing handshake.
+func (l *link) cutShort(how manner, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.phase != phaseOpen {
-		if l.raw != nil {
-			closeTransport(l.raw, reset)
-		}
+	switch {
+	case l.phase == phaseOpen:
+	case l.raw != nil:
+		closeTransport(l.raw, how)
+		return
+	default:
 		return
 	}
 	if l.ending {
 		return
 	}
+	if v := l.pending(); v != nil {
+		l.hs.intend(v.frame, true)
+	}
+	l.how = how
 	l.hs.abort()
-	l.cause = join(ErrAborted, cause, l.cause)
+	l.cause = join(cause, l.cause)
 	l.settle()
 }
+
+// StrictEOF makes Read return an error that is neither io.EOF nor
+// io.ErrUnexpectedEOF where the peer's stream ends inside a message. It is for
+// a library that takes those for the end of the message, as coder/websocket
+// does, and to be called before the first Read. The middleware finds out by
+// itself.
+func (c *Conn) StrictEOF() {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	c.link.trusting = true
+}
+
+// CloseNow closes TCP at once; what was sent before arrives. No Close frame is
+// sent, but if one was, by either side, the closing handshake is finished in the
+// background. Under [Conn.Serve] it only wakes the reader, as Close does.
+func (c *Conn) CloseNow() {
+	defer runtime.KeepAlive(c)
+	l := c.link
+	l.mu.Lock()
+	bare := !l.serving && l.hs.open() && l.pending() == nil
+	l.mu.Unlock()
+	if bare {
+		l.cutShort(cut, ErrAborted)
+		return
+	}
+	l.close(nil) //nolint:errcheck // closed twice is closed
+}
+
+// Abandon does what the garbage collector's finding the Conn would do: it
+// closes the connection with Options.BareClose and the cause [ErrAbandoned]. It
+// is for an adapter whose library keeps the Conn alive. It doesn't block.
+func (c *Conn) Abandon() { c.link.abandon() }
 
 // Done is closed when the connection has ended and TCP is closed.
 func (c *Conn) Done() <-chan struct{} { return c.link.waitDone() }

@@ -42,6 +42,8 @@ type CloseEvent interface {
 
 	// End returns a copy of all that is known.
 	End() Ending
+
+	end() *Ending
 }
 
 // Observer is told what happens to connections: once per event, in order per
@@ -114,7 +116,8 @@ type Ending struct {
 	answer  Code   // what an illegal Received is answered with
 	misfit  bool   // Intended was illegal
 	aborted bool
-	over    bool // the error answers a call that began after the end
+	number  uint64 // the link's
+	over    bool   // the error answers a call that began after the end
 }
 
 // Answered reports whether both Close frames crossed.
@@ -137,6 +140,8 @@ func (e *Ending) End() Ending {
 	c.Sent, c.Received, c.Intended = clone(e.Sent), clone(e.Received), clone(e.Intended)
 	return c
 }
+
+func (e *Ending) end() *Ending { return e }
 
 func clone[T any](p *T) *T {
 	if p == nil {

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/closeguard/ws/closeguard/internal/wire"
@@ -230,14 +231,24 @@ func (g *Guard) Guarded(nc net.Conn) (*Conn, error) {
 	return nil, nil
 }
 
+// number gives a connection its number, with mu held.
+func (g *Guard) number(l *link) uint64 {
+	g.opened++
+	l.number = linkNumber.Add(1)
+	return g.opened
+}
+
+// linkNumber counts connections across guards: an event must not be taken for
+// another guard's.
+var linkNumber atomic.Uint64
+
 // add puts a connection that has just opened into the set, and says whether it
 // came too late.
 func (g *Guard) add(l *link) (number uint64, draining bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.opened++
 	g.links[l] = struct{}{}
-	return g.opened, g.draining
+	return g.number(l), g.draining
 }
 
 // remove takes a connection out of the set: its event is delivered.

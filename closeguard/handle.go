@@ -62,6 +62,31 @@ func (h *Handle) Done() <-chan struct{} {
 	return h.link.waitDone()
 }
 
+// Claim returns the guarded connection of the request that ctx comes from, for
+// an adapter whose library doesn't show its net.Conn; nil if the request is not
+// below the guard. Each connection can be claimed once: a second claim is an
+// error, and so is one of another guard's or before the 101.
+func (g *Guard) Claim(ctx context.Context) (*Conn, error) {
+	h := FromContext(ctx)
+	if h == nil {
+		return nil, nil
+	}
+	if h.link.guard != g {
+		return nil, errOtherGuard
+	}
+	c := h.Conn()
+	h.link.mu.Lock()
+	defer h.link.mu.Unlock()
+	switch {
+	case c == nil || h.link.phase != phaseOpen:
+		return nil, errNotOpen
+	case h.link.claimed:
+		return nil, errClaimed
+	}
+	h.link.claimed = true
+	return c, nil
+}
+
 // Conn returns the guarded connection, nil before it was hijacked or after the
 // program dropped it.
 func (h *Handle) Conn() *Conn {

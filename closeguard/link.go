@@ -27,11 +27,12 @@ type link struct {
 	ctx   context.Context // for observers, never cancelled
 	over  atomic.Bool     // the ending is final, TCP is closed
 
-	mu    sync.Mutex
-	raw   net.Conn // nil until the program hijacks or wraps it
-	conn  weak.Pointer[Conn]
-	info  ConnInfo
-	phase phase
+	mu     sync.Mutex
+	number uint64   // of the connection among all of the process's
+	raw    net.Conn // nil until the program hijacks or wraps it
+	conn   weak.Pointer[Conn]
+	info   ConnInfo
+	phase  phase
 	traits
 
 	in, out         turn
@@ -43,11 +44,12 @@ type link struct {
 	lastRead instant // when the last Read returned, kept only while closing
 	ended    instant // when TCP was closed, 0 before
 
-	closed  bool  // the library has closed its net.Conn
-	serving bool  // a handler is running: closed is only a mark, see Conn.Serve
-	limit   error // the limit that the closing handshake reached
-	cause   error // the guard's own word on why
-	told    error // what the library or the application said
+	closed  bool   // the library has closed its net.Conn
+	serving bool   // a handler is running: closed is only a mark, see Conn.Serve
+	how     manner // how TCP shall be closed
+	limit   error  // the limit that the closing handshake reached
+	cause   error  // the guard's own word on why
+	told    error  // what the library or the application said
 	panic   *PanicError
 
 	late    bool       // bytes followed the peer's Close
@@ -71,6 +73,7 @@ const (
 	phaseHTTP  phase = iota // before the end of a 101's head
 	phaseOpen               // frames follow
 	phasePlain              // no WebSocket: whatever comes passes, for ever
+	phaseTold               // a Witness: there is no transport
 )
 
 // traits are what the guard knows about a connection's transport and library.
@@ -80,6 +83,7 @@ type traits struct {
 	opening *wire.Head
 	early   []byte // what the peer sent before the 101 was out
 	proxied bool   // a client asked a proxy to CONNECT
+	claimed bool   // an adapter has it
 
 	// resumable: a Write that was cut by a deadline says exactly how much
 	// left, and can be gone on with. Not so with TLS.
@@ -132,8 +136,7 @@ func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
 // attach gives the link its transport.
 func (l *link) attach(raw net.Conn) {
 	l.raw = raw
-	_, tls := raw.(interface{ HandshakeContext(context.Context) error })
-	l.resumable = !tls
+	l.resumable = !speaksTLS(raw)
 	if a := raw.RemoteAddr(); l.info.Remote == "" && a != nil {
 		l.info.Remote = a.String()
 	}
@@ -203,24 +206,26 @@ func (l *link) end() {
 	}
 	l.ending = true
 	l.stopClock()
-	how := orderly
-	switch {
-	case l.hs.aborted && l.cause != nil && errors.Is(l.cause, ErrAborted):
-		how = reset
-	case l.hs.aborted, l.limit != nil:
+	how := l.how
+	if how == orderly && (l.hs.aborted || l.limit != nil) {
 		how = cut
 	}
 	go func() {
 		closeTransport(l.raw, how)
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.ended = l.guard.now()
-		l.over.Store(true)
-		if l.done != nil {
-			close(l.done)
-		}
-		l.report()
+		l.finalize()
 	}()
+}
+
+// finalize fixes the ending: TCP is closed, and nothing more will be known.
+func (l *link) finalize() {
+	l.ended = l.guard.now()
+	l.over.Store(true)
+	if l.done != nil {
+		close(l.done)
+	}
+	l.report()
 }
 
 // report hands the final event over, unless a handler is still running.
@@ -253,6 +258,7 @@ func (l *link) event(err error, over bool) CloseEvent {
 		misfit:   l.hs.misfit,
 		aborted:  l.hs.aborted,
 		over:     over,
+		number:   l.number,
 	}
 	if l.hs.began != 0 {
 		e.Handshake = now - l.hs.began
@@ -402,6 +408,21 @@ func innermost(nc net.Conn) net.Conn {
 		}
 		nc = inner
 	}
+}
+
+// speaksTLS reports whether there is a TLS connection in nc or below it.
+func speaksTLS(nc net.Conn) bool {
+	for nc != nil {
+		if _, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok {
+			return true
+		}
+		w, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return false
+		}
+		nc = w.NetConn()
+	}
+	return false
 }
 
 // closeWrite ends our direction, if the transport can.

@@ -5,13 +5,20 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // LogObserver logs each event as one line: "websocket closed" at the event's
 // [Level], "websocket opened" at debug, "websocket refused" at info, with one
 // group "websocket" and beside it the connection's own attributes. With a nil
 // logger it uses slog.Default, asked anew for each line.
+//
+// For other levels or messages write an [Observer] around [LogGroup]: the group
+// is slog.Any(LogGroup, ev). Strings in it are valid UTF-8, at most 256 bytes
+// long, 1024 for an error, and may hold what a peer chose, control characters
+// included: a handler must escape them, as those of log/slog do.
 func LogObserver(logger *slog.Logger) Observer {
 	return ObserverFunc(func(ctx context.Context, ev Event) {
 		l := logger
@@ -47,6 +54,9 @@ func LogMessage(ev Event) string {
 // 1003, 1007, 1009 and 1010 either way, a broken rule of framing, an unanswered
 // Close, a Close that could not be sent, a limit that was reached. Debug: an
 // opened connection. Info: all else, peers that vanish included.
+//
+// On a connection that isn't guarded a missing answer is no fault: libraries
+// hide what they answer.
 func Level(ev Event) slog.Level {
 	switch e := ev.(type) {
 	case *Opened:
@@ -71,15 +81,31 @@ var faultCodes = []Code{ProtocolError, UnsupportedData, InvalidFramePayloadData,
 func (e *Ending) level(unanswered bool) slog.Level {
 	fault := func(f *CloseFrame) bool { return f != nil && slices.Contains(faultCodes, f.Code) }
 	is := func(target error) bool { return errors.Is(e.Err, target) }
-	var broken *FrameError
 	switch {
 	case e.Panic != nil, e.misfit:
 		return slog.LevelError
-	case unanswered, e.Intended != nil && e.aborted, fault(e.Sent), fault(e.Received), errors.As(e.Err, &broken),
+	case unanswered && e.Info.Guarded, e.Intended != nil && e.aborted, fault(e.Sent), fault(e.Received), hasFrameError(e.Err),
 		is(ErrCloseIdle), is(ErrCloseTimeout), is(ErrCloseBytes), is(ErrEvicted):
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo
+	}
+}
+
+// hasFrameError is errors.As for a *FrameError, but allocates nothing: it runs
+// for lines too that are not logged.
+func hasFrameError(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+	case *FrameError:
+		return true
+	case *concealedError:
+		return hasFrameError(e.err)
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), hasFrameError)
+	case interface{ Unwrap() error }:
+		return hasFrameError(e.Unwrap())
+	default:
+		return false
 	}
 }
 
@@ -91,9 +117,7 @@ func (o *Opened) LogValue() slog.Value {
 // LogValue is the group "websocket" of a refused request's log line.
 func (r *Refused) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Int("status", r.Status)}
-	if r.Err != nil {
-		attrs = append(attrs, slog.String("err", r.Err.Error()))
-	}
+	attrs = appendErr(attrs, r.Err)
 	return slog.GroupValue(r.Info.appendAttrs(attrs)...)
 }
 
@@ -110,10 +134,8 @@ func (e *Dropped) LogValue() slog.Value { return e.logValue("dropped", e.Code())
 // order; zaplog and the echo example's closes.json use it too.
 func (e *Ending) logValue(ending string, code Code) slog.Value {
 	ms := func(key string, d time.Duration) slog.Attr { return slog.Int64(key, d.Milliseconds()) }
-	attrs := []slog.Attr{
-		slog.String("ending", ending),
-		slog.Int("code", int(code)),
-	}
+	attrs := make([]slog.Attr, 0, 24) // more than there are keys
+	attrs = append(attrs, slog.String("ending", ending), slog.Int("code", int(code)))
 	name := e.name
 	if name == "" {
 		name = code.Name()
@@ -128,9 +150,7 @@ func (e *Ending) logValue(ending string, code Code) slog.Value {
 	attrs = appendFrame(attrs, "sent", e.Sent)
 	attrs = appendFrame(attrs, "received", e.Received)
 	attrs = appendFrame(attrs, "intended", e.Intended)
-	if e.Err != nil {
-		attrs = append(attrs, slog.String("err", causeText(e.Err)))
-	}
+	attrs = appendErr(attrs, e.Err)
 	attrs = append(attrs, ms("duration_ms", e.Duration), ms("idle_ms", e.Idle))
 	if e.Handshake > 0 {
 		attrs = append(attrs, ms("handshake_ms", e.Handshake))
@@ -157,11 +177,66 @@ func appendFrame(attrs []slog.Attr, key string, f *CloseFrame) []slog.Attr {
 	return appendText(append(attrs, slog.Int(key+"_code", int(f.Code))), key+"_reason", f.Reason)
 }
 
+const (
+	maxText = 256  // bytes of a string in a log line
+	maxErr  = 1024 // bytes of an error
+)
+
 func appendText(attrs []slog.Attr, key, value string) []slog.Attr {
 	if value == "" {
 		return attrs
 	}
-	return append(attrs, slog.String(key, value))
+	return append(attrs, slog.String(key, clip(value, maxText)))
+}
+
+func appendErr(attrs []slog.Attr, err error) []slog.Attr {
+	if err == nil {
+		return attrs
+	}
+	return append(attrs, slog.String("err", clip(oneLine(err), maxErr)))
+}
+
+// oneLine is a cause as log lines tell it: of several each in a few words, the
+// lines of one that has several, as errors.Join makes them, one after the other.
+func oneLine(err error) string {
+	switch e := err.(type) { //nolint:errorlint // only these two hide what causeText knows to shorten
+	case *concealedError:
+		return oneLine(e.err)
+	case *joinedError:
+		parts := make([]string, len(e.errs))
+		for i, part := range e.errs {
+			parts[i] = oneLine(part)
+		}
+		return strings.Join(parts, "; ")
+	}
+	text := causeText(err)
+	if !strings.ContainsAny(text, "\r\n") {
+		return text
+	}
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\r' || r == '\n' })
+	kept := lines[:0]
+	for _, line := range lines {
+		if line = strings.TrimSpace(line); line != "" {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "; ")
+}
+
+// clip makes s valid UTF-8 of at most n bytes.
+func clip(s string, n int) string {
+	return cutAt(strings.ToValidUTF8(cutAt(s, n), "\uFFFD"), n)
+}
+
+// cutAt ends s before the character that doesn't fit into n bytes.
+func cutAt(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
 
 func (i *ConnInfo) appendAttrs(attrs []slog.Attr) []slog.Attr {
@@ -169,7 +244,7 @@ func (i *ConnInfo) appendAttrs(attrs []slog.Attr) []slog.Attr {
 		slog.Uint64("conn", i.Number),
 		slog.String("role", i.Role.String()),
 		slog.Bool("guarded", i.Guarded),
-		slog.String("remote", i.Remote))
+		slog.String("remote", clip(i.Remote, maxText)))
 	attrs = appendText(attrs, "route", i.Route)
 	attrs = appendText(attrs, "path", i.Path)
 	return appendText(attrs, "subprotocol", i.Subprotocol)

@@ -16,6 +16,7 @@ import (
 
 var (
 	errNotOpen    = errors.New("closeguard: the connection is not open: no 101 was sent, or it isn't a WebSocket")
+	errClaimed    = errors.New("closeguard: the request's connection was wrapped already")
 	errOtherGuard = errors.New("closeguard: the connection is guarded by another guard already")
 )
 
@@ -31,36 +32,37 @@ var (
 // once; with two guards the request is answered with 500.
 func (g *Guard) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isUpgrade(r) || hijacker(w) == nil {
+		g.Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error { //nolint:errcheck // the peer was answered
 			next.ServeHTTP(w, r)
-			return
-		}
-		if h := FromContext(r.Context()); h != nil {
-			if h.link.guard == g {
-				next.ServeHTTP(w, r)
-				return
-			}
-			g.errorLog().ErrorContext(r.Context(), errOtherGuard.Error(), "path", r.URL.Path)
-			http.Error(w, errOtherGuard.Error(), http.StatusInternalServerError)
-			return
-		}
-		g.upgrade(next, w, r)
+			return nil
+		})
 	})
 }
 
-func (g *Guard) upgrade(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	l := g.newLink(context.WithoutCancel(r.Context()), requestInfo(r))
-	g.mu.Lock()
-	draining := g.draining
-	if !draining {
-		g.upgrades++
+// Upgrade runs one function under the guard as [Guard.Middleware] runs a
+// handler, and returns its error. If the guard refuses the request, it answers
+// it and do doesn't run: the error is [ErrShutdown], or says that another guard
+// guards the request already.
+//
+// It is what an adapter's Upgrade or Accept is made of.
+func (g *Guard) Upgrade(w http.ResponseWriter, r *http.Request, do func(http.ResponseWriter, *http.Request) error) error {
+	if !isUpgrade(r) || hijacker(w) == nil {
+		return do(w, r)
 	}
-	g.mu.Unlock()
-	if draining {
+	if h := FromContext(r.Context()); h != nil {
+		if h.link.guard == g {
+			return do(w, r)
+		}
+		g.errorLog().ErrorContext(r.Context(), errOtherGuard.Error(), "path", r.URL.Path)
+		http.Error(w, errOtherGuard.Error(), http.StatusInternalServerError)
+		return errOtherGuard
+	}
+	l := g.newLink(context.WithoutCancel(r.Context()), requestInfo(r))
+	if !g.admit() {
 		w.Header().Set("Connection", "close")
 		http.Error(w, "server is shutting down", http.StatusServiceUnavailable)
 		g.refuse(l.ctx, l.info, http.StatusServiceUnavailable, ErrShutdown)
-		return
+		return ErrShutdown
 	}
 	r = r.WithContext(context.WithValue(r.Context(), handleKey{}, &Handle{link: l}))
 	u := &upgrade{ResponseWriter: w, link: l, request: r}
@@ -71,18 +73,25 @@ func (g *Guard) upgrade(next http.Handler, w http.ResponseWriter, r *http.Reques
 			return
 		}
 		v := recover()
-		l.mu.Lock()
-		open := l.phase == phaseOpen && l.panic == nil
-		l.mu.Unlock()
-		if open {
-			l.panicked(v)
-		}
+		l.panicked(v)
 		if v != nil {
 			panic(v)
 		}
 	}()
-	next.ServeHTTP(u.writer(), r)
+	err := do(u.writer(), r)
 	returned = true
+	return err
+}
+
+// admit counts a request that may become a connection, unless the guard is
+// shutting down.
+func (g *Guard) admit() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.draining {
+		g.upgrades++
+	}
+	return !g.draining
 }
 
 // isUpgrade reports whether a request asks for a WebSocket, as RFC 6455

@@ -68,26 +68,18 @@ func (l *link) returned(err error) {
 	l.finish(f)
 }
 
-// ownEvent reports whether err is, or has in it, this very connection's event;
-// to join that would make a circle.
-func (l *link) ownEvent(err error) bool {
-	var ev CloseEvent
-	return errors.As(err, &ev) && ev.End().Info.Number == l.info.Number && l.info.Guarded == ev.End().Info.Guarded
-}
-
 // panicked closes the connection for a handler that didn't return: v is what
-// it panicked with, nil if it called runtime.Goexit.
+// it panicked with, nil if it called runtime.Goexit. A panic passes here twice
+// where a Serve runs below the middleware; the first time counts.
 func (l *link) panicked(v any) {
-	if v != nil {
-		stack := debug.Stack()
-		l.mu.Lock()
-		if l.panic == nil {
-			l.panic = &PanicError{Value: v, Stack: stack}
-		}
-		l.mu.Unlock()
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.phase != phaseOpen || l.panic != nil {
+		return
+	}
+	if v != nil {
+		l.panic = &PanicError{Value: v, Stack: debug.Stack()}
+	}
 	l.finish(CloseFrame{Code: InternalError, Reason: internalError})
 }
 

@@ -191,11 +191,8 @@ func (l *link) cutOff() bool {
 	if l.ending {
 		return false
 	}
-	if v := l.pending(); v != nil {
-		l.hs.intend(v.frame, true)
-	}
-	l.hs.abort()
-	l.cause = join(ErrAborted, ErrShutdown)
-	l.settle()
+	l.mu.Unlock()
+	l.abort(join(ErrAborted, ErrShutdown))
+	l.mu.Lock()
 	return true
 }

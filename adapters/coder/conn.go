@@ -1,0 +1,153 @@
+package coder
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"github.com/closeguard/ws/closeguard"
+	"github.com/coder/websocket"
+)
+
+// Conn is a *websocket.Conn whose terminal errors are close events. What the
+// library says of its methods and of concurrency holds; CloseWith, Abort, Done,
+// Event and Translate may be called at any time from anywhere.
+//
+// A context that ends during a call closes the connection, as in the library.
+// Nobody meant to close it then, so no Close frame is made up.
+type Conn struct {
+	*websocket.Conn
+	guarded *closeguard.Conn    // nil in reduced mode
+	told    *closeguard.Witness // nil but in reduced mode
+
+	// The library has one of each at a time too.
+	reader messageReader
+	writer messageWriter
+
+	closeRead struct {
+		once sync.Once
+		ctx  context.Context
+	}
+}
+
+// Guarded reports whether the connection is guarded on the wire; if not, the
+// Conn works in reduced mode.
+func (c *Conn) Guarded() bool { return c.guarded != nil }
+
+// CloseWith sends a Close frame and waits until the connection has ended or
+// ctx is done. It returns nil if the closing handshake was clean, else the
+// close event; if ctx ends first, its error, and the handshake goes on. An
+// illegal code or reason is a *closeguard.FrameError: nothing is sent and the
+// connection stays usable. A second call sends nothing and waits.
+func (c *Conn) CloseWith(ctx context.Context, code closeguard.Code, reason string) error {
+	defer runtime.KeepAlive(c)
+	if c.guarded != nil {
+		return c.guarded.CloseWith(ctx, code, reason)
+	}
+	f := closeguard.CloseFrame{Code: code, Reason: reason}
+	if err := f.Validate(closeguard.Server); err != nil {
+		return err
+	}
+	c.told.Sent(f)
+	go func() {
+		if err := c.Conn.Close(websocket.StatusCode(code), reason); err != nil {
+			c.tell(err)
+		}
+		c.told.Closed()
+	}()
+	select {
+	case <-c.Done():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if ev := c.Event(); !ev.Clean() {
+		return ev
+	}
+	return nil
+}
+
+// Close is CloseWith without a context, with the library's signature: the
+// guard's limits bound it.
+func (c *Conn) Close(code websocket.StatusCode, reason string) error {
+	err := c.CloseWith(context.Background(), closeguard.Code(code), reason)
+	if c.Event() != nil {
+		c.Conn.CloseNow() //nolint:errcheck // it frees the library's side
+	}
+	return err
+}
+
+// CloseNow closes TCP at once, as the library's method does, and sends no Close
+// frame; if one was sent before, by either side, the guard finishes the closing
+// handshake in the background. Inside a Handler's function it only wakes the
+// reader: the frame is chosen when the function returns.
+func (c *Conn) CloseNow() error {
+	if c.guarded != nil {
+		c.guarded.CloseNow()
+	}
+	err := c.Conn.CloseNow()
+	if c.told != nil {
+		c.told.Closed()
+		return err
+	}
+	return nil
+}
+
+// Abort ends TCP at once with a reset. No Close frame is sent. In reduced mode
+// it is CloseNow.
+func (c *Conn) Abort() {
+	if c.guarded == nil {
+		c.CloseNow() //nolint:errcheck // it is closed
+		return
+	}
+	c.guarded.Abort()
+	c.Conn.CloseNow() //nolint:errcheck // it frees the library's side
+}
+
+// Done is closed when the connection has ended.
+func (c *Conn) Done() <-chan struct{} {
+	if c.guarded != nil {
+		return c.guarded.Done()
+	}
+	return c.told.Done()
+}
+
+// Event returns how the connection ended as far as that is known now, nil
+// while it is open.
+func (c *Conn) Event() closeguard.CloseEvent {
+	if c.guarded != nil {
+		return c.guarded.Event()
+	}
+	return c.told.Event()
+}
+
+// Translate turns an error of the library's that came past this Conn into what
+// its methods would have returned.
+func (c *Conn) Translate(err error) error { return c.end(c.begin(context.Background()), err) }
+
+// Do runs a call of the library's connection that this Conn has no method for,
+// such as a function that takes a *websocket.Conn. The ctx is the one that the
+// library is given. Terminal errors are close events.
+func (c *Conn) Do(ctx context.Context, f func(*websocket.Conn) error) error {
+	defer runtime.KeepAlive(c)
+	call := c.begin(ctx)
+	return c.end(call, f(c.Conn))
+}
+
+// begin begins a call of the library; end is its counterpart.
+func (c *Conn) begin(ctx context.Context) closeguard.Call {
+	if c.guarded != nil {
+		return c.guarded.Begin(ctx)
+	}
+	return c.told.Begin(ctx)
+}
+
+// end makes a terminal error of the library's into the close event.
+func (c *Conn) end(call closeguard.Call, err error) error {
+	if err == nil || ofMessage(err) {
+		return call.Keep(err)
+	}
+	if c.told != nil {
+		c.tell(err)
+	}
+	return call.End(err, tells(err))
+}

@@ -1,0 +1,41 @@
+package coder
+
+import (
+	"compress/flate"
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/closeguard/ws/closeguard"
+	"github.com/coder/websocket"
+)
+
+// ofMessage reports whether err concerns one message only: the connection goes on.
+func ofMessage(err error) bool {
+	var corrupt flate.CorruptInputError
+	return err == io.EOF || errors.As(err, &corrupt)
+}
+
+// tells reports whether err says more about why a connection ended than the
+// Close frames do.
+func tells(err error) bool {
+	var ce websocket.CloseError
+	return !errors.As(err, &ce) && !errors.Is(err, net.ErrClosed)
+}
+
+// tell passes on what the library says of the end, in reduced mode. Whether
+// the end of a context ended the connection too it hides, and which Close it
+// sent by itself.
+func (c *Conn) tell(err error) {
+	var ce websocket.CloseError
+	switch {
+	case errors.As(err, &ce):
+		c.told.Received(closeguard.CloseFrame{Code: closeguard.Code(ce.Code), Reason: ce.Reason})
+	case errors.Is(err, net.ErrClosed):
+		c.told.Closed()
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	default:
+		c.told.Ended(err)
+	}
+}

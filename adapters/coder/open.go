@@ -1,0 +1,117 @@
+package coder
+
+import (
+	"errors"
+	"net/http"
+	"runtime"
+
+	"github.com/closeguard/ws/closeguard"
+	"github.com/coder/websocket"
+)
+
+func nilArgument(function, name string) error {
+	return errors.New("closeguard: coder." + function + ": " + name + " is nil")
+}
+
+// Accept is the library's function of that name for a guarded connection; opts
+// may be nil. On error the request has been answered. After the guard's
+// Shutdown has begun it answers 503 and returns closeguard.ErrShutdown.
+func Accept(guard *closeguard.Guard, w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (*Conn, error) {
+	switch {
+	case guard == nil:
+		return nil, nilArgument("Accept", "guard")
+	case w == nil:
+		return nil, nilArgument("Accept", "w")
+	case r == nil:
+		return nil, nilArgument("Accept", "r")
+	}
+	var conn *Conn
+	err := guard.Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
+		ws, err := websocket.Accept(w, r, opts)
+		if err != nil {
+			return err
+		}
+		conn, err = Wrap(guard, r, ws)
+		return err
+	})
+	return conn, err
+}
+
+// Handler accepts each request, runs f for the connection and closes it as f's
+// return says: nil 1000; a closeguard.Error its code and reason; a timeout or a
+// context's end Options.BareClose; any other error, and a panic, 1011 with a
+// fixed text. The close event is delivered when f has returned.
+//
+// While f runs, CloseNow only wakes the reader, so that the usual deferred call
+// does no harm; Abort acts at once. The opts may be nil; if another argument
+// is, requests are answered with 500.
+func Handler(guard *closeguard.Guard, opts *websocket.AcceptOptions, f func(r *http.Request, c *Conn) error) http.Handler {
+	var missing error
+	switch {
+	case guard == nil:
+		missing = nilArgument("Handler", "guard")
+	case f == nil:
+		missing = nilArgument("Handler", "f")
+	}
+	if missing != nil {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, missing.Error(), http.StatusInternalServerError)
+		})
+	}
+	return guard.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := Accept(guard, w, r, opts)
+		if err != nil {
+			return // the request has been answered
+		}
+		defer c.Conn.CloseNow() //nolint:errcheck // the guard has closed it; this frees the library's side
+		c.guarded.Serve(func() error { return f(r, c) })
+	}))
+}
+
+// Wrap makes a Conn of the library's connection, which was accepted for r. If
+// the guard guards it, as below Guard.Middleware, nothing else is needed. If it
+// isn't guarded, the Conn works in reduced mode: what goes out through it is
+// validated, and errors are close events with what the library told; there is
+// no promise of delivery, no limit, and Shutdown doesn't close it. A request
+// that another guard guards is an error, and so is one whose connection was
+// wrapped already.
+func Wrap(guard *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*Conn, error) {
+	switch {
+	case guard == nil:
+		return nil, nilArgument("Wrap", "guard")
+	case r == nil:
+		return nil, nilArgument("Wrap", "r")
+	case ws == nil:
+		return nil, nilArgument("Wrap", "ws")
+	}
+	guarded, err := guard.Claim(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{Conn: ws, guarded: guarded}
+	if guarded == nil {
+		c.told = guard.Witness(r.Context(), closeguard.ConnInfo{
+			Remote:      r.RemoteAddr,
+			Route:       r.Pattern,
+			Path:        r.URL.Path,
+			Subprotocol: ws.Subprotocol(),
+		})
+	} else {
+		collect(c)
+	}
+	return c, nil
+}
+
+// collect lets the guard know when the program has dropped the Conn: the
+// library's own connection is never collected, as it points to itself and has
+// a finalizer.
+func collect(c *Conn) {
+	type parts struct {
+		ws      *websocket.Conn
+		guarded *closeguard.Conn
+	}
+	runtime.AddCleanup(c, func(p parts) {
+		p.guarded.Abandon()
+		go p.ws.CloseNow() //nolint:errcheck // it frees the library's side
+	}, parts{c.Conn, c.guarded})
+}

@@ -1,0 +1,129 @@
+package gorilla
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/closeguard/ws/closeguard"
+	"github.com/gorilla/websocket"
+)
+
+// Conn is a *websocket.Conn whose terminal errors are close events. What the
+// library says of its methods and of concurrency holds; CloseWith, Abort, Done,
+// Event and Translate may be called at any time from anywhere.
+type Conn struct {
+	*websocket.Conn
+	guarded *closeguard.Conn    // nil in reduced mode
+	told    *closeguard.Witness // nil but in reduced mode
+}
+
+// closeWait bounds, in reduced mode, how long a Close waits to be written and
+// then for its answer: what closeguard.Options.CloseIdle is by default.
+const closeWait = 5 * time.Second
+
+// Guarded reports whether the connection is guarded on the wire; if not, the
+// Conn works in reduced mode.
+func (c *Conn) Guarded() bool { return c.guarded != nil }
+
+// CloseWith sends a Close frame and waits until the connection has ended or
+// ctx is done. It returns nil if the closing handshake was clean, else the
+// close event; if ctx ends first, its error, and the handshake goes on. An
+// illegal code or reason is a *closeguard.FrameError: nothing is sent and the
+// connection stays usable. A second call sends nothing and waits.
+func (c *Conn) CloseWith(ctx context.Context, code closeguard.Code, reason string) error {
+	if c.guarded != nil {
+		return c.guarded.CloseWith(ctx, code, reason)
+	}
+	payload, err := closeguard.CloseFrame{Code: code, Reason: reason}.AppendPayload(nil, closeguard.Server)
+	if err != nil {
+		return err
+	}
+	if err := c.WriteControl(websocket.CloseMessage, payload, time.Now().Add(closeWait)); err != nil && c.Event() == nil {
+		return err
+	}
+	wait := time.NewTimer(closeWait)
+	defer wait.Stop()
+	select {
+	case <-c.Done():
+	case <-wait.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	c.Close()
+	if ev := c.Event(); !ev.Clean() {
+		return ev
+	}
+	return nil
+}
+
+// Close closes TCP, as the library's method does. If no Close frame was sent,
+// the guard sends closeguard.Options.BareClose and finishes the closing
+// handshake in the background. Inside a Handler's function it only wakes the
+// reader: the frame is chosen when the function returns.
+func (c *Conn) Close() error {
+	err := c.Conn.Close()
+	if c.told != nil {
+		c.told.Closed()
+	}
+	return err
+}
+
+// Abort ends TCP at once with a reset. No Close frame is sent.
+func (c *Conn) Abort() {
+	if c.guarded != nil {
+		c.guarded.Abort()
+		return
+	}
+	if tcp, ok := c.NetConn().(*net.TCPConn); ok {
+		tcp.SetLinger(0) //nolint:errcheck // Close follows
+	}
+	c.Close()
+}
+
+// Done is closed when the connection has ended.
+func (c *Conn) Done() <-chan struct{} {
+	if c.guarded != nil {
+		return c.guarded.Done()
+	}
+	return c.told.Done()
+}
+
+// Event returns how the connection ended as far as that is known now, nil
+// while it is open.
+func (c *Conn) Event() closeguard.CloseEvent {
+	if c.guarded != nil {
+		return c.guarded.Event()
+	}
+	return c.told.Event()
+}
+
+// Translate turns an error of the library's that came past this Conn into what
+// its methods would have returned.
+func (c *Conn) Translate(err error) error { return c.end(c.begin(), err) }
+
+// begin begins a call of the library; end is its counterpart.
+func (c *Conn) begin() closeguard.Call {
+	if c.guarded != nil {
+		return c.guarded.Begin(nil) //nolint:staticcheck // the library takes no context
+	}
+	return c.told.Begin(nil) //nolint:staticcheck // the same
+}
+
+// end makes a terminal error of the library's into the close event.
+func (c *Conn) end(call closeguard.Call, err error) error {
+	if err == nil || ofMessage(err) {
+		return call.Keep(err)
+	}
+	if c.told != nil {
+		c.tell(err)
+	}
+	return call.End(err, tells(err))
+}
+
+func (c *Conn) role() closeguard.Role {
+	if c.guarded != nil {
+		return c.guarded.Role()
+	}
+	return closeguard.Server
+}

@@ -1,0 +1,99 @@
+package gorilla
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/closeguard/ws/closeguard"
+	"github.com/gorilla/websocket"
+)
+
+func nilArgument(function, name string) error {
+	return errors.New("closeguard: gorilla." + function + ": " + name + " is nil")
+}
+
+// Upgrade is the Upgrader's method of that name for a guarded connection. On
+// error the request has been answered. After the guard's Shutdown has begun it
+// answers 503 and returns closeguard.ErrShutdown.
+func Upgrade(guard *closeguard.Guard, upgrader *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
+	switch {
+	case guard == nil:
+		return nil, nilArgument("Upgrade", "guard")
+	case upgrader == nil:
+		return nil, nilArgument("Upgrade", "upgrader")
+	case w == nil:
+		return nil, nilArgument("Upgrade", "w")
+	case r == nil:
+		return nil, nilArgument("Upgrade", "r")
+	}
+	var conn *Conn
+	err := guard.Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
+		ws, err := upgrader.Upgrade(w, r, header)
+		if err != nil {
+			return err
+		}
+		conn, err = Wrap(guard, ws)
+		return err
+	})
+	return conn, err
+}
+
+// Handler upgrades each request, runs f for the connection and closes it as
+// f's return says: nil 1000; a closeguard.Error its code and reason; a timeout
+// or a context's end Options.BareClose; any other error, and a panic, 1011 with
+// a fixed text. The close event is delivered when f has returned.
+//
+// While f runs, Close only wakes the reader, so that the usual deferred call
+// does no harm; Abort acts at once. If an argument is nil, requests are
+// answered with 500.
+func Handler(guard *closeguard.Guard, upgrader *websocket.Upgrader, f func(r *http.Request, c *Conn) error) http.Handler {
+	var missing error
+	switch {
+	case guard == nil:
+		missing = nilArgument("Handler", "guard")
+	case upgrader == nil:
+		missing = nilArgument("Handler", "upgrader")
+	case f == nil:
+		missing = nilArgument("Handler", "f")
+	}
+	if missing != nil {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, missing.Error(), http.StatusInternalServerError)
+		})
+	}
+	return guard.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := Upgrade(guard, upgrader, w, r, nil)
+		if err != nil {
+			return // the request has been answered
+		}
+		c.guarded.Serve(func() error { return f(r, c) })
+	}))
+}
+
+// Wrap makes a Conn of the library's connection. If the guard guards it, as
+// below Guard.Middleware, nothing else is needed. If it isn't guarded, the Conn
+// works in reduced mode: what goes out through it is validated, and errors are
+// close events with what the library told; there is no promise of delivery, no
+// limit, and Shutdown doesn't close it. A connection that another guard guards
+// is an error.
+func Wrap(guard *closeguard.Guard, ws *websocket.Conn) (*Conn, error) {
+	switch {
+	case guard == nil:
+		return nil, nilArgument("Wrap", "guard")
+	case ws == nil:
+		return nil, nilArgument("Wrap", "ws")
+	}
+	guarded, err := guard.Guarded(ws.NetConn())
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{Conn: ws, guarded: guarded}
+	if guarded == nil {
+		c.told = guard.Witness(context.Background(), closeguard.ConnInfo{
+			Remote:      ws.RemoteAddr().String(),
+			Subprotocol: ws.Subprotocol(),
+		})
+	}
+	return c, nil
+}

@@ -1,0 +1,55 @@
+package gorilla
+
+import (
+	"encoding/json"
+	"io"
+)
+
+// ReadMessage is the library's method; its terminal errors are close events.
+func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
+	call := c.begin()
+	messageType, p, err = c.Conn.ReadMessage()
+	if err != nil {
+		err = c.end(call, err)
+	}
+	return messageType, p, err
+}
+
+// NextReader is the library's method; its terminal errors and the reader's are
+// close events.
+func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
+	call := c.begin()
+	messageType, r, err = c.Conn.NextReader()
+	if err != nil {
+		return messageType, r, c.end(call, err)
+	}
+	return messageType, &messageReader{c, r}, nil
+}
+
+type messageReader struct {
+	conn *Conn
+	r    io.Reader
+}
+
+func (m *messageReader) Read(p []byte) (int, error) {
+	call := m.conn.begin()
+	n, err := m.r.Read(p)
+	if err != nil {
+		err = m.conn.end(call, err)
+	}
+	return n, err
+}
+
+// ReadJSON is the library's method; its terminal errors are close events, and
+// errors of decoding stay what they are.
+func (c *Conn) ReadJSON(v any) error {
+	_, r, err := c.NextReader()
+	if err != nil {
+		return err
+	}
+	err = json.NewDecoder(r).Decode(v)
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF // a message holds one value
+	}
+	return err
+}

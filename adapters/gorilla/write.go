@@ -1,0 +1,136 @@
+package gorilla
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/closeguard/ws/closeguard"
+	"github.com/gorilla/websocket"
+)
+
+// validate refuses the payload of a Close that must not be sent.
+func (c *Conn) validate(messageType int, payload []byte) (closeguard.CloseFrame, error) {
+	if messageType != websocket.CloseMessage {
+		return closeguard.CloseFrame{}, nil
+	}
+	f, err := closeguard.ParseCloseFrame(payload)
+	if err == nil {
+		err = f.Validate(c.role())
+	}
+	return f, err
+}
+
+// sent tells of a Close that the library took, in reduced mode.
+func (c *Conn) sent(messageType int, f closeguard.CloseFrame, err error) {
+	if c.told != nil && err == nil && messageType == websocket.CloseMessage {
+		c.told.Sent(f)
+	}
+}
+
+// WriteMessage is the library's method; its terminal errors are close events.
+// An illegal Close is a *closeguard.FrameError and nothing is sent.
+func (c *Conn) WriteMessage(messageType int, data []byte) error {
+	f, err := c.validate(messageType, data)
+	if err != nil {
+		return err
+	}
+	call := c.begin()
+	err = c.Conn.WriteMessage(messageType, data)
+	c.sent(messageType, f, err)
+	if err != nil {
+		err = c.end(call, err)
+	}
+	return err
+}
+
+// WriteControl is the library's method; its terminal errors are close events.
+// An illegal Close is a *closeguard.FrameError and nothing is sent.
+func (c *Conn) WriteControl(messageType int, data []byte, deadline time.Time) error {
+	f, err := c.validate(messageType, data)
+	if err != nil {
+		return err
+	}
+	call := c.begin()
+	err = c.Conn.WriteControl(messageType, data, deadline)
+	c.sent(messageType, f, err)
+	if err != nil {
+		err = c.end(call, err)
+	}
+	return err
+}
+
+// WritePreparedMessage is the library's method; its terminal errors are close
+// events. A prepared Close can't be looked into: the guard repairs it on the wire.
+func (c *Conn) WritePreparedMessage(pm *websocket.PreparedMessage) error {
+	call := c.begin()
+	err := c.Conn.WritePreparedMessage(pm)
+	if err != nil {
+		err = c.end(call, err)
+	}
+	return err
+}
+
+// NextWriter is the library's method; its terminal errors and the writer's are
+// close events. The payload of a Close is kept until the writer is closed, and
+// an illegal one is a *closeguard.FrameError of its Close.
+func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
+	if messageType == websocket.CloseMessage {
+		return &closeWriter{conn: c}, nil
+	}
+	call := c.begin()
+	w, err := c.Conn.NextWriter(messageType)
+	if err != nil {
+		return nil, c.end(call, err)
+	}
+	return &messageWriter{c, w}, nil
+}
+
+type messageWriter struct {
+	conn *Conn
+	w    io.WriteCloser
+}
+
+func (m *messageWriter) Write(p []byte) (int, error) {
+	call := m.conn.begin()
+	n, err := m.w.Write(p)
+	if err != nil {
+		err = m.conn.end(call, err)
+	}
+	return n, err
+}
+
+func (m *messageWriter) Close() error {
+	call := m.conn.begin()
+	err := m.w.Close()
+	if err != nil {
+		err = m.conn.end(call, err)
+	}
+	return err
+}
+
+type closeWriter struct {
+	conn    *Conn
+	payload bytes.Buffer
+}
+
+func (w *closeWriter) Write(p []byte) (int, error) { return w.payload.Write(p) }
+
+func (w *closeWriter) Close() error {
+	return w.conn.WriteMessage(websocket.CloseMessage, w.payload.Bytes())
+}
+
+// WriteJSON is the library's method; its terminal errors are close events, and
+// errors of encoding stay what they are.
+func (c *Conn) WriteJSON(v any) error {
+	w, err := c.NextWriter(websocket.TextMessage)
+	if err != nil {
+		return err
+	}
+	err = json.NewEncoder(w).Encode(v)
+	if err2 := w.Close(); err == nil {
+		err = err2
+	}
+	return err
+}

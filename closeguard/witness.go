@@ -1,0 +1,88 @@
+package closeguard
+
+import "context"
+
+// Witness is a connection that the guard doesn't see on the wire: an adapter
+// tells it what a library told, and nothing is guessed. It yields one close
+// event, of the same types and with the same meaning as a guarded connection's,
+// in which whatever the library hides is nil. There is no promise of delivery,
+// no limit and no repair.
+//
+// It is what an adapter's Wrap is made of for a connection that was opened
+// without the guard. All methods may be called at the same time.
+type Witness struct{ link *link }
+
+// Witness begins to record a connection that is open already. Info.Number and
+// Guarded are set by the guard. The context is for the observers.
+func (g *Guard) Witness(ctx context.Context, info ConnInfo) *Witness {
+	l := g.newLink(context.WithoutCancel(ctx), info)
+	l.phase = phaseTold
+	l.opened = g.now()
+	l.lastByte = l.opened
+	l.info.Guarded = false
+	g.mu.Lock()
+	l.info.Number = g.number(l)
+	g.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tell(&Opened{Info: l.info})
+	return &Witness{link: l}
+}
+
+// Begin is [Conn.Begin].
+func (w *Witness) Begin(ctx context.Context) Call { return w.link.call(ctx) }
+
+// Sent tells that the library took a Close for sending.
+func (w *Witness) Sent(f CloseFrame) {
+	w.link.mu.Lock()
+	defer w.link.mu.Unlock()
+	w.link.hs.sentClose(f, w.link.guard.now())
+}
+
+// Received tells of the peer's Close. It ends the connection.
+func (w *Witness) Received(f CloseFrame) {
+	w.link.mu.Lock()
+	defer w.link.mu.Unlock()
+	w.link.hs.sawClose(f.appendPayload(nil), w.link.guard.now())
+	w.link.conclude()
+}
+
+// Ended tells that the library can't go on because of err.
+func (w *Witness) Ended(err error) {
+	w.link.mu.Lock()
+	defer w.link.mu.Unlock()
+	w.link.hs.sawEnd(err)
+	w.link.conclude()
+}
+
+// Closed tells that the program has closed TCP.
+func (w *Witness) Closed() {
+	w.link.mu.Lock()
+	defer w.link.mu.Unlock()
+	if w.link.hs.open() {
+		w.link.hs.abort()
+		w.link.cause = ErrBareClose
+	}
+	w.link.conclude()
+}
+
+// Alive tells that a message came.
+func (w *Witness) Alive() {
+	w.link.mu.Lock()
+	defer w.link.mu.Unlock()
+	w.link.lastByte = w.link.guard.now()
+}
+
+// Done is [Conn.Done].
+func (w *Witness) Done() <-chan struct{} { return w.link.waitDone() }
+
+// Event is [Conn.Event].
+func (w *Witness) Event() CloseEvent { return w.link.closeEvent(nil, false) }
+
+// conclude reports what is known; nothing more will be.
+func (l *link) conclude() {
+	if l.over.Load() {
+		return
+	}
+	l.finalize()
+}
