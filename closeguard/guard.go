@@ -189,6 +189,7 @@ func (g *Guard) WrapConn(nc net.Conn, role Role) (*Conn, error) {
 	}
 	l := g.newLink(context.Background(), ConnInfo{Role: role})
 	l.attach(nc)
+	l.extended(true) // whether an extension was agreed on, nobody says
 	c := l.handle()
 	l.mu.Lock()
 	defer l.mu.Unlock()
