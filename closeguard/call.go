@@ -24,7 +24,10 @@ func (l *link) call(ctx context.Context) Call {
 	if ctx != nil && ctx.Done() != nil {
 		call.ctx = ctx
 		l.mu.Lock()
-		l.watched = append(l.watched, ctx)
+		if l.calls == nil {
+			l.calls = new(calls)
+		}
+		l.calls.watched = append(l.calls.watched, ctx)
 		l.mu.Unlock()
 	}
 	return call
@@ -44,8 +47,8 @@ func (c Call) forget() {
 	l := c.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if i := slices.Index(l.watched, c.ctx); i >= 0 {
-		l.watched = slices.Delete(l.watched, i, i+1)
+	if i := slices.Index(l.calls.watched, c.ctx); i >= 0 {
+		l.calls.watched = slices.Delete(l.calls.watched, i, i+1)
 	}
 	if c.ctx.Err() != nil && l.hs.timedOut == nil {
 		// The library may be about to close for it.
@@ -69,7 +72,7 @@ func (c Call) End(err error, telling bool) error {
 		return err
 	}
 	if telling && l.told == nil && !l.over.Load() {
-		l.told = err
+		l.needClosing().told = err
 	}
 	if ev := l.event(err, c.over); ev != nil {
 		return ev
@@ -82,4 +85,20 @@ func (c Call) End(err error, telling bool) error {
 func (l *link) ownEvent(err error) bool {
 	var ev CloseEvent
 	return errors.As(err, &ev) && ev.end().number == l.number
+}
+
+// calls are the contexts of the calls under way.
+type calls struct{ watched []context.Context }
+
+// ended notes a context that has ended: it is why the library closes.
+func (c *calls) ended(hs *handshake) {
+	if c == nil || hs.timedOut != nil {
+		return
+	}
+	for _, ctx := range c.watched {
+		if ctx.Err() != nil {
+			hs.timedOut = context.Cause(ctx)
+			return
+		}
+	}
 }

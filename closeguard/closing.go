@@ -1,7 +1,6 @@
 package closeguard
 
 import (
-	"context"
 	"errors"
 	"net"
 	"sync"
@@ -25,9 +24,20 @@ const (
 // past is a deadline that wakes whoever is blocked.
 var past = time.Unix(1, 0)
 
-// closing is what a connection needs from the moment a Close is on its way:
-// until then it costs a nil pointer.
+// closing is what a connection needs from the moment that something points to
+// its end.
 type closing struct {
+	how   manner // how TCP shall be closed
+	limit error  // the limit that the closing handshake reached
+	cause error  // the guard's own word on why
+	told  error  // what the library or the application said
+	panic *PanicError
+
+	partial []byte     // what has come of the peer's Close
+	late    bool       // bytes followed it
+	held    *heldClose // what has come of the library's Close
+	broken  bool       // the wire is inside a frame that can't be finished
+
 	own    *verdict // the guard's own Close, not yet out
 	tail   []byte   // must leave before it: the rest of a frame
 	partly bool     // tail is the rest of own itself
@@ -47,8 +57,13 @@ type closing struct {
 	shutdown  bool // paced by Guard.Shutdown
 }
 
+// calm is the closing of all connections on which nothing points to an end: it
+// is read and never written.
+var calm = new(closing)
+
+// needClosing returns the connection's own closing, to be written.
 func (l *link) needClosing() *closing {
-	if l.closing == nil {
+	if l.closing == calm {
 		l.closing = new(closing)
 	}
 	return l.closing
@@ -56,14 +71,11 @@ func (l *link) needClosing() *closing {
 
 // pending is the guard's own Close that is not out yet.
 func (l *link) pending() *verdict {
-	if l.closing == nil {
-		return nil
-	}
 	return l.own
 }
 
 // draining reports whether the guard has taken over reading.
-func (l *link) draining() bool { return l.closing != nil && l.reading }
+func (l *link) draining() bool { return l.reading }
 
 // begin puts a Close of the guard's on its way; settle sends it as soon as the
 // wire is between two frames (rule 9).
@@ -150,7 +162,7 @@ func (l *link) startClock() {
 }
 
 func (l *link) stopClock() {
-	if l.closing != nil && l.timer != nil {
+	if l.timer != nil {
 		l.timer.Stop()
 	}
 }
@@ -170,7 +182,7 @@ func (l *link) limits() (idle, total, gap instant) {
 // schedule makes sure that the timer fires in time. A timer that fires too
 // early looks again.
 func (l *link) schedule() {
-	if l.closing == nil || l.timer == nil || l.ending || l.last {
+	if l.timer == nil || l.ending || l.last {
 		return
 	}
 	if due := min(l.limits()); due < l.due {
@@ -207,7 +219,7 @@ func (l *link) expire(limit error) {
 	if l.ending {
 		return
 	}
-	l.limit = limit
+	l.needClosing().limit = limit
 	if v := l.pending(); v != nil {
 		l.hs.intend(v.frame, true)
 	}
@@ -221,13 +233,9 @@ func (l *link) expire(limit error) {
 // end (rule 5). The cause counts if nothing has ended the connection before.
 func (l *link) leave(cause error) {
 	if l.hs.sent == nil && l.pending() == nil && l.hs.down == nil && !l.hs.aborted {
-		for _, ctx := range l.watched {
-			if ctx.Err() != nil && l.hs.timedOut == nil {
-				l.hs.timedOut = context.Cause(ctx)
-			}
-		}
+		l.calls.ended(&l.hs)
 		if l.hs.open() && l.hs.timedOut == nil {
-			l.cause = join(l.cause, cause)
+			l.needClosing().cause = join(l.cause, cause)
 		}
 		if f, ok := l.hs.last(CloseFrame{Code: l.guard.opts.BareClose}); ok {
 			l.begin(l.hs.say(f))
@@ -276,7 +284,7 @@ func (l *link) wake() {
 	if l.in.busy && !l.draining() {
 		l.raw.SetReadDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
 	}
-	if l.out.busy && (l.closing == nil || !l.flushing) {
+	if l.out.busy && !l.flushing {
 		l.raw.SetWriteDeadline(past) //nolint:errcheck // as above
 	}
 }

@@ -92,9 +92,7 @@ func (l *link) setDeadlines(read, write bool, t time.Time) error {
 		case l.ending:
 			return nil
 		}
-		if l.closing != nil {
-			read, write = read && !l.reading, write && !l.flushing
-		}
+		read, write = read && !l.reading, write && !l.flushing
 	}
 	switch {
 	case read && write:
@@ -133,7 +131,7 @@ func (l *link) closeWith(ctx context.Context, f CloseFrame) error {
 	if l.hs.sent == nil && l.pending() == nil && !l.ending {
 		l.begin(l.hs.own(f))
 	}
-	if l.closing != nil {
+	if l.closing != calm {
 		l.takeover = true
 	}
 	l.settle()
@@ -176,7 +174,7 @@ func (l *link) cutShort(how manner, cause error) {
 	if v := l.pending(); v != nil {
 		l.hs.intend(v.frame, true)
 	}
-	l.how = how
+	l.needClosing().how = how
 	l.hs.abort()
 	l.cause = join(cause, l.cause)
 	l.settle()

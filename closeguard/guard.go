@@ -13,8 +13,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
 // NoClose as Options.BareClose switches the Close frame for a bare close off.
@@ -208,7 +206,6 @@ func (g *Guard) WrapHandshake(nc net.Conn) (*Conn, error) {
 		return c, err
 	}
 	l := g.newLink(context.Background(), ConnInfo{Role: Client})
-	l.opening = new(wire.Head)
 	l.attach(nc)
 	return l.handle(), nil
 }

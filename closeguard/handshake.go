@@ -28,7 +28,6 @@ type handshake struct {
 
 	illegal  *FrameError // the payload of received broke this rule
 	fault    *FrameError // the first header of the peer's that broke a rule
-	raw      []byte      // received's payload, at most 125 bytes
 	down     error       // how the transport ended: EOF, reset, write failure
 	timedOut error       // the last Read or Write ran into the application's deadline
 	aborted  bool
@@ -49,7 +48,6 @@ func (h *handshake) sawClose(payload []byte, now time.Duration) {
 	}
 	frame, err := ParseCloseFrame(payload)
 	h.received = &frame
-	h.raw = bytes.Clone(payload)
 	h.illegal, _ = err.(*FrameError) //nolint:errorlint // ParseCloseFrame returns no other
 	h.settle(byPeer, now)
 }
@@ -135,7 +133,7 @@ func (h *handshake) intend(f CloseFrame, legal bool) {
 // reply decides on the library's answer to the peer's Close.
 func (h *handshake) reply(frame CloseFrame, payload []byte, err error) verdict {
 	switch {
-	case h.illegal != nil && (err != nil || len(payload) == 0 || bytes.HasPrefix(h.raw, payload)):
+	case h.illegal != nil && (err != nil || len(payload) == 0 || bytes.HasPrefix(h.illegal.Payload, payload)):
 		// An echo of what is illegal, whole or without its reason, or an empty
 		// answer to a payload of one byte.
 		return h.say(h.answer())

@@ -44,26 +44,14 @@ type link struct {
 	lastRead instant // when the last Read returned, kept only while closing
 	ended    instant // when TCP was closed, 0 before
 
-	closed  bool   // the library has closed its net.Conn
-	serving bool   // a handler is running: closed is only a mark, see Conn.Serve
-	how     manner // how TCP shall be closed
-	limit   error  // the limit that the closing handshake reached
-	cause   error  // the guard's own word on why
-	told    error  // what the library or the application said
-	panic   *PanicError
+	closed  bool // the library has closed its net.Conn
+	serving bool // a handler is running: closed is only a mark, see Conn.Serve
+	ending  bool // a goroutine is closing TCP
 
-	late    bool       // bytes followed the peer's Close
-	partial []byte     // what has come of the peer's Close
-	held    *heldClose // what has come of the library's
-	broken  bool       // the wire is inside a frame that can't be finished
-
-	watched []context.Context // of the library's calls under way
-
-	*closing               // nil until a Close is on its way out
+	*closing               // calm until something points to an end; see needClosing
+	calls    *calls        // nil if the library takes no contexts
+	mail     *mail         // nil if there is nothing to tell
 	done     chan struct{} // made when somebody waits
-	queue    []Event       // not yet handed to the observers
-	telling  bool          // a goroutine hands them over
-	ending   bool          // a goroutine is closing TCP
 }
 
 // phase is how far the opening handshake is.
@@ -78,12 +66,8 @@ const (
 
 // traits are what the guard knows about a connection's transport and library.
 type traits struct {
-	// These are used up at the end of the opening handshake.
-	upgrade *upgrade // a server's request, once it was hijacked
-	opening *wire.Head
-	early   []byte // what the peer sent before the 101 was out
-	proxied bool   // a client asked a proxy to CONNECT
-	claimed bool   // an adapter has it
+	*opening      // nil when the opening handshake is over
+	claimed  bool // an adapter has it
 
 	// resumable: a Write that was cut by a deadline says exactly how much
 	// left, and can be gone on with. Not so with TLS.
@@ -91,6 +75,14 @@ type traits struct {
 
 	// trusting: the library takes io.EOF for the end of a message (rule 8).
 	trusting bool
+}
+
+// opening is what is needed until the end of the opening handshake.
+type opening struct {
+	upgrade *upgrade  // a server's request, once it was hijacked
+	head    wire.Head // of the answer
+	early   []byte    // what the peer sent before the 101 was out
+	proxied bool      // a client asked a proxy to CONNECT
 }
 
 // instant is a time on the guard's clock, which is never 0.
@@ -126,7 +118,8 @@ func (t *turn) give() {
 
 // newLink is a connection of which nothing is known but the request.
 func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
-	l := &link{guard: g, ctx: ctx, info: info}
+	l := &link{guard: g, ctx: ctx, info: info, closing: calm}
+	l.opening = new(opening)
 	l.hs.role = info.Role
 	l.inScan.Masked = info.Role == Server
 	l.outScan.Masked = info.Role == Client
@@ -145,7 +138,7 @@ func (l *link) attach(raw net.Conn) {
 // arm begins the guarded part: the opening handshake has succeeded (rule 0).
 func (l *link) arm() {
 	u, early := l.upgrade, l.early
-	l.upgrade, l.opening, l.early = nil, nil, nil
+	l.opening = nil
 	if u != nil {
 		// The program's own code runs without mu. Nothing happens meanwhile:
 		// the library has not been told yet that it has a connection.
@@ -196,7 +189,7 @@ func (l *link) settle() {
 }
 
 // quiet reports whether nothing has happened yet that would end the connection.
-func (l *link) quiet() bool { return l.closing == nil && !l.closed && l.hs.open() }
+func (l *link) quiet() bool { return l.closing == calm && !l.closed && l.hs.open() }
 
 // end closes TCP and reports, on a goroutine of its own: it may be called
 // inside the library, and closing TLS may block.
@@ -313,6 +306,10 @@ func (l *link) sort(e Ending) CloseEvent {
 	return ev
 }
 
+// mail is the events that were not yet handed to the observers; while there is
+// one, a goroutine hands them over.
+type mail struct{ events []Event }
+
 // tell queues an event for the observers, which are called outside of
 // everything, one after the other.
 func (l *link) tell(ev Event) {
@@ -320,23 +317,23 @@ func (l *link) tell(ev Event) {
 		l.forget(ev)
 		return
 	}
-	l.queue = append(l.queue, ev)
-	if !l.telling {
-		l.telling = true
+	if l.mail == nil {
+		l.mail = new(mail)
 		go l.deliver()
 	}
+	l.mail.events = append(l.mail.events, ev)
 }
 
 func (l *link) deliver() {
 	for {
 		l.mu.Lock()
-		if len(l.queue) == 0 {
-			l.queue, l.telling = nil, false
+		if len(l.mail.events) == 0 {
+			l.mail = nil
 			l.mu.Unlock()
 			return
 		}
-		ev := l.queue[0]
-		l.queue = l.queue[1:]
+		ev := l.mail.events[0]
+		l.mail.events = l.mail.events[1:]
 		l.mu.Unlock()
 		l.guard.observe(l.ctx, ev)
 		l.forget(ev)

@@ -230,11 +230,10 @@ func (u *upgrade) known() (route string, attrs []slog.Attr) {
 func (l *link) refuse(status int) {
 	l.phase = phasePlain
 	if u := l.upgrade; u != nil {
-		l.upgrade = nil
 		l.info.Route = u.request.Pattern
 		l.guard.refuse(l.ctx, l.info, status, nil)
 	}
-	l.opening, l.early = nil, nil
+	l.opening = nil
 }
 
 // hijacker finds the first Hijacker in a writer or what it wraps.

@@ -83,7 +83,7 @@ func (l *link) afterRead(p []byte, err error) error {
 	if err != nil {
 		err = l.readFailed(err)
 	}
-	if l.closing != nil {
+	if l.closing != calm {
 		l.lastRead = l.guard.now()
 	}
 	l.settle()
@@ -97,23 +97,24 @@ func (l *link) readHTTP(p []byte) {
 	if l.hs.role == Server {
 		l.early = append(l.early, p...)
 		if len(l.early) > maxEarly {
-			l.phase, l.early = phasePlain, nil
+			l.phase, l.opening = phasePlain, nil
 		}
 		return
 	}
-	n := l.opening.Feed(p)
-	if l.proxied && l.opening.Done() && l.opening.Status == 200 {
+	head := &l.head
+	n := head.Feed(p)
+	if l.proxied && head.Done() && head.Status == 200 {
 		// The proxy has connected; the server's answer is still to come.
-		l.proxied, l.opening = false, new(wire.Head)
+		l.proxied, *head = false, wire.Head{}
 		p = p[n:]
-		n = l.opening.Feed(p)
+		n = head.Feed(p)
 	}
 	switch {
-	case l.opening.Bad(), l.opening.Done() && l.opening.Status != 101:
-		l.phase = phasePlain
-	case l.opening.Done():
-		l.info.Subprotocol = l.opening.Subprotocol
-		l.extended(l.opening.Extended)
+	case head.Bad(), head.Done() && head.Status != 101:
+		l.phase, l.opening = phasePlain, nil
+	case head.Done():
+		l.info.Subprotocol = head.Subprotocol
+		l.extended(head.Extended)
 		l.early = p[n:]
 		l.arm()
 	}
@@ -127,14 +128,16 @@ func (l *link) extended(on bool) { l.inScan.Extended, l.outScan.Extended = on, o
 // scanIn follows the peer's frames up to its Close; nothing counts after that.
 func (l *link) scanIn(p []byte) {
 	if l.hs.received != nil {
-		l.late = l.late || len(p) > 0
+		if len(p) > 0 {
+			l.needClosing().late = true
+		}
 		return
 	}
 	s := &l.inScan
 	for {
 		n, token := s.Next(p)
 		if n > 0 && token != wire.Start && s.Opcode() == wire.Close && s.Fault() == wire.NoFault && (token == wire.End || s.InPayload()) {
-			l.partial = s.AppendPayload(l.partial, p[:n])
+			l.needClosing().partial = s.AppendPayload(l.partial, p[:n])
 		}
 		p = p[n:]
 		switch token {
@@ -147,8 +150,7 @@ func (l *link) scanIn(p []byte) {
 		case wire.End:
 			if s.Opcode() == wire.Close && s.Fault() == wire.NoFault {
 				l.hs.sawClose(l.partial, l.guard.now())
-				l.partial = nil
-				l.late = len(p) > 0
+				l.needClosing().late = len(p) > 0
 				return
 			}
 		}

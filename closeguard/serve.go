@@ -63,7 +63,7 @@ func (l *link) returned(err error) {
 		f = CloseFrame{Code: InternalError, Reason: internalError}
 	}
 	if !l.ownEvent(err) {
-		l.told = join(l.told, err)
+		l.needClosing().told = join(err, l.told)
 	}
 	l.finish(f)
 }
@@ -78,7 +78,7 @@ func (l *link) panicked(v any) {
 		return
 	}
 	if v != nil {
-		l.panic = &PanicError{Value: v, Stack: debug.Stack()}
+		l.needClosing().panic = &PanicError{Value: v, Stack: debug.Stack()}
 	}
 	l.finish(CloseFrame{Code: InternalError, Reason: internalError})
 }

@@ -171,7 +171,7 @@ func (l *link) shut() {
 		return
 	}
 	if l.hs.open() && l.pending() == nil {
-		l.cause = join(l.cause, ErrShutdown)
+		l.needClosing().cause = join(l.cause, ErrShutdown)
 		l.begin(l.hs.own(f))
 		l.needClosing().shutdown = true
 	}

@@ -28,7 +28,9 @@ func (l *link) write(p []byte) (int, error) {
 	case l.phase == phaseHTTP && l.hs.role == Server:
 		return l.writeHTTP(p)
 	case l.phase != phaseOpen:
-		l.proxied = l.proxied || bytes.HasPrefix(p, []byte("CONNECT "))
+		if l.phase == phaseHTTP && bytes.HasPrefix(p, []byte("CONNECT ")) {
+			l.proxied = true
+		}
 		return l.pass(p)
 	}
 	if err := l.writeGate(); err != nil {
@@ -78,17 +80,18 @@ func (l *link) pass(p []byte) (int, error) {
 
 // writeHTTP passes the answer to an upgrade and finds its end (rule 0).
 func (l *link) writeHTTP(p []byte) (int, error) {
-	if l.opening == nil {
-		l.opening = new(wire.Head)
-	}
 	n, err := l.pass(p)
-	k := l.opening.Feed(p[:n])
+	if l.phase != phaseHTTP {
+		return n, err // closed meanwhile
+	}
+	head := &l.head
+	k := head.Feed(p[:n])
 	switch {
-	case l.opening.Bad(), l.opening.Done() && l.opening.Status != 101:
-		l.refuse(l.opening.Status)
-	case l.opening.Done():
-		l.info.Subprotocol = l.opening.Subprotocol
-		l.extended(l.opening.Extended)
+	case head.Bad(), head.Done() && head.Status != 101:
+		l.refuse(head.Status)
+	case head.Done():
+		l.info.Subprotocol = head.Subprotocol
+		l.extended(head.Extended)
 		rest := p[k:n]
 		l.arm()
 		// Frames behind the head in the same Write have left already.
@@ -150,7 +153,9 @@ func (l *link) writeFailed(rest []byte, err error) error {
 			return l.errClosed("write")
 		}
 		l.hs.timedOut = err
-		l.broken = l.broken || !l.resumable
+		if !l.resumable {
+			l.needClosing().broken = true
+		}
 	case errors.Is(err, net.ErrClosed):
 		if l.limit != nil {
 			return &limitError{l.limit}
@@ -161,9 +166,7 @@ func (l *link) writeFailed(rest []byte, err error) error {
 		}
 	default:
 		l.hs.sawEnd(err)
-		if l.closing != nil || l.closed {
-			l.settle()
-		}
+		l.settle()
 	}
 	return err
 }
@@ -183,12 +186,14 @@ func (l *link) keepTail(rest []byte) {
 			break
 		}
 		if token == wire.More {
-			l.broken = true // the library never handed over the rest
+			l.needClosing().broken = true // the library never handed over the rest
 			return
 		}
 	}
-	if l.broken = n > maxTail || !l.resumable; !l.broken {
-		l.tail = bytes.Clone(rest[:n])
+	if c := l.needClosing(); n > maxTail || !l.resumable {
+		c.broken = true
+	} else {
+		c.tail = bytes.Clone(rest[:n])
 		l.outScan = s
 	}
 }
@@ -227,7 +232,7 @@ func (h *heldClose) take(p []byte) (n int, whole bool) {
 // writeClose takes p, which begins at or in a Close of the library's.
 func (l *link) writeClose(p []byte) (int, error) {
 	if l.held == nil {
-		l.held = &heldClose{scan: l.outScan}
+		l.needClosing().held = &heldClose{scan: l.outScan}
 	}
 	h := l.held
 	n, whole := h.take(p)
