@@ -1,0 +1,50 @@
+package peers
+
+import "time"
+
+// A Kind says what a client does once its connection is open and it has sent
+// Job.Texts.
+type Kind string
+
+const (
+	// Upload sends one binary message of Job.Size random bytes and waits to be closed.
+	Upload Kind = "upload"
+	// Flood sends binary messages of 64 KiB as long as the client's
+	// bufferedAmount is under 1 MiB, until the close event.
+	Flood Kind = "flood"
+	// Close waits for Job.Answers messages and calls close(Job.Code, Job.Reason).
+	Close Kind = "close"
+	// Text waits for Job.Answers messages and calls close(1000); with no
+	// answers to wait for it waits to be closed.
+	Text Kind = "text"
+)
+
+// A Job is one connection of a client.
+type Job struct {
+	Kind         Kind     `json:"kind"`
+	URL          string   `json:"url"` // ws or wss; any certificate is accepted
+	Subprotocols []string `json:"subprotocols,omitempty"`
+	Deflate      bool     `json:"deflate,omitempty"` // offer and use permessage-deflate; "ws" only, "undici" always offers and never compresses
+	Texts        []string `json:"texts,omitempty"`   // text messages to begin with, in every kind of job
+	Answers      int      `json:"answers,omitempty"` // messages to wait for, whatever they say
+	Size         int      `json:"size,omitempty"`    // Upload: bytes
+	Code         int      `json:"code,omitempty"`    // Close: zero calls close() without arguments
+	Reason       string   `json:"reason,omitempty"`  // Close
+
+	// Timeout is how long the client waits for the end of the connection.
+	// Zero means 30 seconds.
+	Timeout time.Duration `json:"-"`
+}
+
+// A Result is what the client saw: its close event if Closed, and the first
+// error event or exception.
+type Result struct {
+	Opened   bool     `json:"opened"`
+	Closed   bool     `json:"closed"`
+	Code     int      `json:"code"`
+	Reason   string   `json:"reason"`
+	WasClean bool     `json:"wasClean"`
+	Error    string   `json:"error"`
+	Messages []string `json:"messages"` // a binary one as "[binary, N bytes]"
+	MS       int      `json:"ms"`       // milliseconds from the start of the job to its end
+}

@@ -1,0 +1,9 @@
+// The npm package ws as a client.
+import WebSocket from 'ws';
+import { serve } from './jobs.mjs';
+
+serve(({ url, subprotocols, deflate = false }) =>
+  new WebSocket(url, subprotocols ?? [], {
+    perMessageDeflate: deflate,
+    rejectUnauthorized: false, // test servers sign their own certificates
+  }));
