@@ -147,6 +147,7 @@ type Guard struct {
 	upgrades int           // requests that may still become connections
 	busy     int           // refusals on their way to the observers
 	draining bool          // Shutdown or Close was called
+	aborting bool          // Close was called: it waits for no handler
 	report   *Report       // of the Shutdown under way
 	quiet    chan struct{} // closed when nothing is left, made by whoever waits
 }
@@ -269,7 +270,7 @@ func (g *Guard) count(l *link, ev CloseEvent) {
 
 // settle wakes whoever waits for the end of everything.
 func (g *Guard) settle() {
-	if g.quiet != nil && len(g.links) == 0 && g.upgrades == 0 && g.busy == 0 {
+	if g.quiet != nil && len(g.links) == 0 && g.busy == 0 && (g.upgrades == 0 || g.aborting) {
 		close(g.quiet)
 		g.quiet = nil
 	}

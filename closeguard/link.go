@@ -48,6 +48,8 @@ type link struct {
 	serving bool // a handler is running: closed is only a mark, see Conn.Serve
 	ending  bool // a goroutine is closing TCP
 
+	reported bool // the close event is with the observers
+
 	*closing               // calm until something points to an end; see needClosing
 	calls    *calls        // nil if the library takes no contexts
 	mail     *mail         // nil if there is nothing to tell
@@ -223,9 +225,10 @@ func (l *link) finalize() {
 
 // report hands the final event over, unless a handler is still running.
 func (l *link) report() {
-	if !l.over.Load() || l.serving {
+	if !l.over.Load() || l.serving || l.reported {
 		return
 	}
+	l.reported = true
 	ev := l.event(nil, false)
 	l.guard.count(l, ev)
 	l.tell(ev)

@@ -107,7 +107,7 @@ func (g *Guard) Close() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	g.mu.Lock()
-	g.draining = true
+	g.draining, g.aborting = true, true
 	g.mu.Unlock()
 	g.wait(ctx) //nolint:errcheck // aborting is what was asked for
 	<-g.gone()
@@ -164,7 +164,10 @@ func (g *Guard) gone() <-chan struct{} {
 
 // shut closes the connection for a shutdown.
 func (l *link) shut() {
-	f := l.guard.shutdownFrame(l.info)
+	l.mu.Lock()
+	info := l.info
+	l.mu.Unlock()
+	f := l.guard.shutdownFrame(info)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ending || l.phase != phaseOpen {
