@@ -2,7 +2,6 @@ package closeguard
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -257,7 +256,7 @@ func (e *Ending) tail() string {
 	}
 	if e.Err != nil {
 		b.WriteString(": ")
-		b.WriteString(causeText(e.Err))
+		b.WriteString(oneLine(e.Err))
 	}
 	return b.String()
 }
@@ -273,9 +272,6 @@ func span(d time.Duration) string {
 // causeText is an error in a few words: of a failed system call only what
 // went wrong, without the addresses, which the event has anyway.
 func causeText(err error) string {
-	if err == io.EOF {
-		return "EOF"
-	}
 	if op, ok := err.(*net.OpError); ok { //nolint:errorlint // only the outermost: what wraps it says more
 		err = op.Err
 	}

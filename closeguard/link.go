@@ -438,4 +438,4 @@ func (l *link) errClosed(op string) error {
 }
 
 // isEOF tells the end of the peer's stream from a failure.
-func isEOF(err error) bool { return err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) }
+func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

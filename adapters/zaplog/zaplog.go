@@ -1,0 +1,70 @@
+package zaplog
+
+import (
+	"context"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/closeguard/ws/closeguard"
+)
+
+type observer struct {
+	logger *zap.Logger
+	level  func(closeguard.Event) zapcore.Level
+}
+
+// Observer logs each event as one line, as [closeguard.LogObserver] does: its
+// message, one object "websocket", and beside it the connection's own
+// attributes. Error lines get no stack trace, which would show the guard's
+// goroutine and not the program's. With a nil logger nothing is logged.
+func Observer(logger *zap.Logger, opts ...Option) closeguard.Observer {
+	if logger == nil {
+		logger = zap.NewNop()
+	}
+	o := &observer{logger: logger.WithOptions(zap.AddStacktrace(zapcore.InvalidLevel))}
+	for _, opt := range opts {
+		opt(o)
+	}
+	if o.level == nil {
+		// The four levels that there are stand four apart in slog, one in zap.
+		o.level = func(ev closeguard.Event) zapcore.Level { return zapcore.Level(closeguard.Level(ev) / 4) }
+	}
+	return o
+}
+
+// Option changes how an [Observer] logs.
+type Option func(*observer)
+
+// WithLevel chooses the level of each line. The function is called for every
+// event, for different connections at the same time. Default nil: the level is
+// [closeguard.Level].
+func WithLevel(level func(closeguard.Event) zapcore.Level) Option {
+	return func(o *observer) { o.level = level }
+}
+
+// Observe builds nothing for a line that is not logged.
+func (o *observer) Observe(_ context.Context, ev closeguard.Event) {
+	entry := o.logger.Check(o.level(ev), closeguard.LogMessage(ev))
+	if entry == nil {
+		return
+	}
+	fields := []zap.Field{Field(ev)}
+	for _, attr := range ev.Connection().Attrs {
+		fields = append(fields, field(attr))
+	}
+	entry.Write(fields...)
+}
+
+// Field is an event as an object under the key "websocket", for lines of the
+// program's own; zap.Error would make a plain string of it. It is encoded when
+// the line is, which is safe because events never change. A nil event, such as
+// that of a connection that is still open, makes no field.
+func Field(ev closeguard.Event) zap.Field {
+	if ev == nil {
+		return zap.Skip()
+	}
+	return zap.Object(closeguard.LogGroup, zapcore.ObjectMarshalerFunc(func(enc zapcore.ObjectEncoder) error {
+		return group(ev.LogValue().Group()).MarshalLogObject(enc)
+	}))
+}
