@@ -141,7 +141,7 @@ func (l *link) closeWith(ctx context.Context, f CloseFrame) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if ev := l.closeEvent(nil, false); !ev.Clean() {
+	if ev := l.closeEvent(); !ev.Clean() {
 		return ev
 	}
 	return nil
@@ -217,10 +217,10 @@ func (c *Conn) Done() <-chan struct{} { return c.link.waitDone() }
 
 // Event returns how the connection ended as far as that is known now, nil
 // while it is open.
-func (c *Conn) Event() CloseEvent { return c.link.closeEvent(nil, false) }
+func (c *Conn) Event() CloseEvent { return c.link.closeEvent() }
 
-func (l *link) closeEvent(err error, over bool) CloseEvent {
+func (l *link) closeEvent() CloseEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.event(err, over)
+	return l.event(nil, false)
 }

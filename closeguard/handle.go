@@ -51,7 +51,7 @@ func (h *Handle) Event() CloseEvent {
 	if h == nil {
 		return nil
 	}
-	return h.link.closeEvent(nil, false)
+	return h.link.closeEvent()
 }
 
 // Done is [Conn.Done]; nil, which blocks for ever, on a nil Handle.

@@ -77,7 +77,7 @@ func (w *Witness) Alive() {
 func (w *Witness) Done() <-chan struct{} { return w.link.waitDone() }
 
 // Event is [Conn.Event].
-func (w *Witness) Event() CloseEvent { return w.link.closeEvent(nil, false) }
+func (w *Witness) Event() CloseEvent { return w.link.closeEvent() }
 
 // conclude reports what is known; nothing more will be.
 func (l *link) conclude() {

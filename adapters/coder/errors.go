@@ -14,7 +14,7 @@ import (
 // ofMessage reports whether err concerns one message only: the connection goes on.
 func ofMessage(err error) bool {
 	var corrupt flate.CorruptInputError
-	return err == io.EOF || errors.As(err, &corrupt)
+	return err == io.EOF || errors.As(err, &corrupt) //nolint:errorlint // a wrapped one is the end of TCP
 }
 
 // tells reports whether err says more about why a connection ended than the

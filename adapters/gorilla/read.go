@@ -48,7 +48,7 @@ func (c *Conn) ReadJSON(v any) error {
 		return err
 	}
 	err = json.NewDecoder(r).Decode(v)
-	if err == io.EOF {
+	if err == io.EOF { //nolint:errorlint // the message's end; a wrapped one is the end of TCP
 		return io.ErrUnexpectedEOF // a message holds one value
 	}
 	return err
