@@ -47,7 +47,9 @@ func (c Call) forget() {
 	l := c.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if i := slices.Index(l.calls.watched, c.ctx); i >= 0 {
+	// Contexts are compared by their channels: not every type has an ==.
+	same := func(ctx context.Context) bool { return ctx.Done() == c.ctx.Done() }
+	if i := slices.IndexFunc(l.calls.watched, same); i >= 0 {
 		l.calls.watched = slices.Delete(l.calls.watched, i, i+1)
 	}
 	if c.ctx.Err() != nil && l.hs.timedOut == nil {
@@ -58,8 +60,9 @@ func (c Call) forget() {
 
 // End ends the call and returns the error that the application shall see: nil
 // for nil; on a connection that has ended, the close event with err in its
-// tree; else err. An error that concerns one message only is for Keep. With telling, err says more about the cause than the Close
-// frames do, and the observers get to know it too.
+// tree; else err. An error that concerns one message only is for Keep. With
+// telling, err says more about the cause than the Close frames do, and the
+// observers get to know it too if it came with the end or a broken rule.
 func (c Call) End(err error, telling bool) error {
 	c.forget()
 	if err == nil {
@@ -71,7 +74,10 @@ func (c Call) End(err error, telling bool) error {
 	if l.ownEvent(err) {
 		return err
 	}
-	if telling && l.told == nil && !l.over.Load() {
+	if l.hs.open() {
+		l.awaitFlush(lastWait) // the end may have begun, and its type not be known yet
+	}
+	if telling && l.told == nil && !l.over.Load() && (!l.hs.open() || l.hs.fault != nil) {
 		l.needClosing().told = err
 	}
 	if ev := l.event(err, c.over); ev != nil {

@@ -42,6 +42,7 @@ type closing struct {
 	tail   []byte   // must leave before it: the rest of a frame
 	partly bool     // tail is the rest of own itself
 
+	leaving  bool          // a Close of ours is with the transport
 	flushing bool          // a goroutine writes tail and own
 	flushed  chan struct{} // closed when it is done, made by whoever waits
 
@@ -96,13 +97,35 @@ func (l *link) tryFlush() {
 	switch {
 	case !l.broken && (len(l.tail) > 0 || l.outScan.Between()):
 		l.out.busy = true
-		l.flushing = true
-		go l.flush()
+		l.startFlush()
 	case l.broken || l.gone():
 		// In the middle of a frame that nobody finishes.
-		l.hs.intend(l.own.frame, true)
-		l.own = nil
+		l.lose()
 		l.hs.abort()
+	}
+}
+
+// startFlush hands the turn to write over to flush.
+func (l *link) startFlush() {
+	l.flushing = true
+	go l.flush()
+}
+
+// lose gives the pending Close up.
+func (l *link) lose() {
+	if v := l.pending(); v != nil {
+		l.hs.intend(v.frame, true)
+		l.decided()
+	}
+}
+
+// decided tells whoever waits for the pending Close that it has left, or can't.
+func (l *link) decided() {
+	c := l.needClosing()
+	c.own, c.tail, c.partly = nil, nil, false
+	if c.flushed != nil {
+		close(c.flushed)
+		c.flushed = nil
 	}
 }
 
@@ -122,28 +145,49 @@ func (l *link) flush() {
 	if l.limit == nil && !l.ending {
 		l.raw.SetWriteDeadline(time.Time{}) //nolint:errcheck // Write tells
 	}
+	l.leaving = true
 	_, err := l.pass(b)
-	l.flushing, l.own, l.tail = false, nil, nil
+	l.leaving, l.flushing = false, false
 	if err == nil {
 		l.closeLeft(v.frame)
 	} else {
 		if !l.ending {
 			l.hs.sawEnd(err)
 		}
-		l.hs.intend(v.frame, true)
-	}
-	if l.flushed != nil {
-		close(l.flushed)
-		l.flushed = nil
+		l.lose()
 	}
 	l.out.give()
 	l.settle()
+}
+
+// order waits until a Close of ours that the transport is taking has left:
+// what came meanwhile may be the answer to it, and then ours was the first.
+func (l *link) order() {
+	if !l.leaving {
+		return
+	}
+	t := time.NewTimer(lastWait)
+	defer t.Stop()
+	for stuck := false; l.leaving && !stuck; {
+		if l.out.free == nil {
+			l.out.free = make(chan struct{})
+		}
+		free := l.out.free
+		l.mu.Unlock()
+		select {
+		case <-free:
+		case <-t.C:
+			stuck = true
+		}
+		l.mu.Lock()
+	}
 }
 
 // closeLeft takes note that a Close of ours is on the wire.
 func (l *link) closeLeft(f CloseFrame) {
 	now := l.guard.now()
 	l.hs.sentClose(f, now)
+	l.decided()
 	l.startClock()
 	l.left = now
 	l.schedule()
@@ -259,9 +303,11 @@ func (l *link) close(cause error) error {
 	l.closed = true
 	if !l.serving {
 		l.leave(cause)
-		l.awaitFlush(patience)
 	}
 	l.wake()
+	if !l.serving {
+		l.awaitFlush(patience)
+	}
 	return nil
 }
 
@@ -287,6 +333,8 @@ func (l *link) wake() {
 	if l.out.busy && !l.flushing {
 		l.raw.SetWriteDeadline(past) //nolint:errcheck // as above
 	}
+	l.in.stir()
+	l.out.stir()
 }
 
 // awaitFlush gives the pending Close a moment to leave.
@@ -343,13 +391,10 @@ func (l *link) discard() {
 	defer drainBuffers.Put(buf)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.in.take(&l.mu)
-	defer l.in.give()
-	if l.last && l.late {
-		l.mu.Unlock()
-		endStream(l.raw)
-		l.mu.Lock()
+	if !l.in.take(&l.mu, func() bool { return l.ending }) {
+		return
 	}
+	defer l.in.give()
 	var deadline time.Time
 	if l.last {
 		deadline = time.Now().Add(lastWait)
@@ -357,7 +402,15 @@ func (l *link) discard() {
 	if !l.ending {
 		l.raw.SetReadDeadline(deadline) //nolint:errcheck // Read tells
 	}
-	for !l.ending {
+	for finished := false; !l.ending; {
+		if l.last && l.late && !finished {
+			// Both frames are out: the peer may know at once that nothing follows.
+			finished = true
+			l.mu.Unlock()
+			endStream(l.raw)
+			l.mu.Lock()
+			continue
+		}
 		l.mu.Unlock()
 		n, err := l.raw.Read(buf[:])
 		l.mu.Lock()
@@ -384,10 +437,7 @@ func (l *link) discard() {
 // is still on its way.
 func (l *link) settleLost(err error) {
 	l.hs.sawEnd(err)
-	if v := l.pending(); v != nil {
-		l.hs.intend(v.frame, true)
-		l.own = nil
-	}
+	l.lose()
 	l.end()
 }
 

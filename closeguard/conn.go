@@ -131,9 +131,7 @@ func (l *link) closeWith(ctx context.Context, f CloseFrame) error {
 	if l.hs.sent == nil && l.pending() == nil && !l.ending {
 		l.begin(l.hs.own(f))
 	}
-	if l.closing != calm {
-		l.takeover = true
-	}
+	l.needClosing().takeover = true
 	l.settle()
 	l.mu.Unlock()
 	select {

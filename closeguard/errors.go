@@ -103,22 +103,30 @@ func (e *closeError) Error() string {
 
 func (e *closeError) Unwrap() error { return e.err }
 
-// CodeOf returns the code of a close event or of an [Error] in err's tree, 0
-// if there is none. A switch over it takes the place of comparisons with a
-// library's own close error:
+// Code returns the code that was chosen.
+func (e *closeError) Code() Code { return e.frame.Code }
+
+func (*closeError) coded() {}
+
+// coded is an error with a close code: a close event, and what Error returns.
+type coded interface {
+	error
+	Code() Code
+	coded()
+}
+
+// CodeOf returns the code of a close event or of an [Error] in err's tree, of
+// the outermost if there are several, 0 if there is none. A switch over it
+// takes the place of comparisons with a library's own close error:
 //
 //	switch closeguard.CodeOf(err) {
 //	case closeguard.NormalClosure, closeguard.GoingAway:
 //		return
 //	}
 func CodeOf(err error) Code {
-	var ev CloseEvent
-	if errors.As(err, &ev) {
-		return ev.Code()
-	}
-	var ce *closeError
-	if errors.As(err, &ce) {
-		return ce.frame.Code
+	var c coded
+	if errors.As(err, &c) {
+		return c.Code()
 	}
 	return 0
 }

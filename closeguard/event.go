@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -177,6 +178,7 @@ var (
 func (*Opened) event()  {}
 func (*Refused) event() {}
 func (*Ending) event()  {}
+func (*Ending) coded()  {}
 
 // Connection returns Info.
 func (o *Opened) Connection() ConnInfo { return o.Info.clone() }
@@ -256,15 +258,29 @@ func (e *Ending) tail() string {
 	}
 	if e.Err != nil {
 		b.WriteString(": ")
-		b.WriteString(oneLine(e.Err))
+		b.WriteString(printable(oneLine(e.Err)))
 	}
 	return b.String()
 }
 
-// span rounds a duration to what a person reads.
+// printable escapes what would break a line or fool a terminal: what a library
+// says may hold what the peer chose.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+// span rounds a duration to what a person compares with a proxy's limit: 61s.
 func span(d time.Duration) string {
 	if d >= time.Second {
-		return d.Round(time.Second).String()
+		return strconv.FormatInt(int64(d.Round(time.Second)/time.Second), 10) + "s"
 	}
 	return d.Round(time.Millisecond).String()
 }

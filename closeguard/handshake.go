@@ -99,18 +99,19 @@ type verdict struct {
 }
 
 // outgoing decides on a Close that is about to leave, given its payload:
-// nothing after a Close or after the end of TCP (rule 3), only what is legal
-// (rule 2), and to the peer's Close the answer that it should have (rule 4).
+// nothing after a Close, an abort or the end of TCP (rule 3; an answer may
+// still arrive after EOF), only what is legal (rule 2), and to the peer's Close
+// the answer that it should have (rule 4).
 func (h *handshake) outgoing(payload []byte) verdict {
 	frame, err := ParseCloseFrame(payload)
 	switch {
 	case h.sent != nil:
 		return verdict{}
-	case h.received != nil:
-		return h.reply(frame, payload, err)
-	case h.down != nil:
+	case h.aborted, h.down != nil && h.received == nil:
 		h.intend(frame, err == nil && frame.Validate(h.role) == nil)
 		return verdict{}
+	case h.received != nil:
+		return h.reply(frame, payload, err)
 	}
 	if err == nil {
 		err = frame.Validate(h.role)
@@ -133,20 +134,21 @@ func (h *handshake) intend(f CloseFrame, legal bool) {
 // reply decides on the library's answer to the peer's Close.
 func (h *handshake) reply(frame CloseFrame, payload []byte, err error) verdict {
 	switch {
-	case h.illegal != nil && (err != nil || len(payload) == 0 || bytes.HasPrefix(h.illegal.Payload, payload)):
+	case h.illegal != nil && (err != nil || frame.Code == h.received.Code && bytes.HasPrefix(h.illegal.Payload, payload)):
 		// An echo of what is illegal, whole or without its reason, or an empty
 		// answer to a payload of one byte.
 		return h.say(h.answer())
-	case h.received.Code == BadGateway && frame.Code == ProtocolError && frame.Reason == "bad close code 1014":
+	case h.illegal == nil && h.received.Code == BadGateway && frame.Code == ProtocolError && frame.Reason == "bad close code 1014":
 		// gorilla/websocket doesn't know 1014. That is the one legal answer
 		// that is replaced.
 		return h.say(CloseFrame{Code: BadGateway})
-	case err != nil:
-		return h.say(h.answer())
-	case frame.Code == h.received.Code:
-		return verdict{send: true, frame: frame, as: payload} // what was legal for the peer is legal for us
-	case frame.Validate(h.role) != nil:
-		return h.say(frame.Fit(h.role))
+	}
+	role := h.role
+	if frame.Code == h.received.Code {
+		role = Client // who may send all codes: what was legal for the peer is legal for us
+	}
+	if err != nil || frame.Validate(role) != nil {
+		return h.say(frame.Fit(role))
 	}
 	return verdict{send: true, frame: frame, as: payload}
 }

@@ -94,11 +94,16 @@ type instant = time.Duration
 // be held over I/O, also in a testing/synctest bubble.
 type turn struct {
 	busy bool
-	free chan struct{} // closed at the next give, made by whoever waits
+	free chan struct{} // closed when there is something to look at, made by whoever waits
 }
 
-func (t *turn) take(mu *sync.Mutex) {
+// take waits for the turn, with mu given up meanwhile. It gives up and returns
+// false when over says that there is nothing to wait for any more.
+func (t *turn) take(mu *sync.Mutex, over func() bool) bool {
 	for t.busy {
+		if over() {
+			return false
+		}
 		if t.free == nil {
 			t.free = make(chan struct{})
 		}
@@ -108,10 +113,16 @@ func (t *turn) take(mu *sync.Mutex) {
 		mu.Lock()
 	}
 	t.busy = true
+	return true
 }
 
 func (t *turn) give() {
 	t.busy = false
+	t.stir()
+}
+
+// stir makes those who wait for the turn look whether it is still worth it.
+func (t *turn) stir() {
 	if t.free != nil {
 		close(t.free)
 		t.free = nil
@@ -139,18 +150,20 @@ func (l *link) attach(raw net.Conn) {
 
 // arm begins the guarded part: the opening handshake has succeeded (rule 0).
 func (l *link) arm() {
-	u, early := l.upgrade, l.early
-	l.opening = nil
-	if u != nil {
-		// The program's own code runs without mu. Nothing happens meanwhile:
-		// the library has not been told yet that it has a connection.
+	if u := l.upgrade; u != nil {
+		// The program's own code runs without mu.
 		l.mu.Unlock()
 		route, attrs := u.known()
 		l.mu.Lock()
+		defer u.settle()
+		if l.phase != phaseHTTP {
+			return // closed meanwhile
+		}
 		l.info.Route = route
 		l.info.Attrs = append(attrs, l.info.Attrs...)
-		defer u.settle()
 	}
+	early := l.early
+	l.opening = nil
 	l.phase = phaseOpen
 	l.info.Guarded = true
 	l.opened = l.guard.now()
@@ -181,13 +194,15 @@ func (l *link) settle() {
 		} else {
 			l.end()
 		}
-	case l.hs.down != nil && l.pending() == nil && (gone || l.hs.sent != nil):
+	case l.hs.down != nil && l.pending() == nil && (gone || l.hs.sent != nil || l.takeover || l.shutdown):
 		l.end()
 	case l.hs.sent == nil && l.pending() == nil:
 	case gone, l.takeover && !l.in.busy:
 		l.drain(false)
 	}
 	l.schedule()
+	l.in.stir()
+	l.out.stir()
 }
 
 // quiet reports whether nothing has happened yet that would end the connection.

@@ -68,7 +68,7 @@ func (g *Guard) Upgrade(w http.ResponseWriter, r *http.Request, do func(http.Res
 	u := &upgrade{ResponseWriter: w, link: l, request: r}
 	returned := false
 	defer func() {
-		u.over()
+		u.over(returned)
 		if returned {
 			return
 		}
@@ -187,9 +187,12 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return c, rw, nil
 }
 
-// over runs when the handler has returned or panicked.
-func (u *upgrade) over() {
-	if !u.hijacked && u.status != 0 && u.status != http.StatusSwitchingProtocols {
+// over runs when the handler has returned, or else panicked.
+func (u *upgrade) over(returned bool) {
+	if u.status == 0 && returned {
+		u.status = http.StatusOK // net/http's answer for a handler that wrote nothing
+	}
+	if !u.hijacked && u.status != http.StatusSwitchingProtocols {
 		u.link.mu.Lock()
 		u.link.upgrade = u
 		u.link.refuse(u.status)

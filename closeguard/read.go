@@ -12,7 +12,10 @@ import (
 // read is the library's Read. What comes is scanned and handed on as it is.
 func (l *link) read(p []byte) (int, error) {
 	l.mu.Lock()
-	l.in.take(&l.mu)
+	if !l.in.take(&l.mu, l.unreadable) {
+		defer l.mu.Unlock()
+		return 0, l.readGate()
+	}
 	if err := l.beforeRead(); err != nil {
 		l.in.give()
 		l.mu.Unlock()
@@ -26,6 +29,7 @@ func (l *link) read(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	err = l.afterRead(p[:n], err)
 	l.in.give()
+	l.schedule()
 	if l.closed && l.phase == phaseOpen {
 		return 0, l.errClosed("read")
 	}
@@ -45,6 +49,9 @@ func (l *link) beforeRead() error {
 	}
 	return l.readGate()
 }
+
+// unreadable reports whether a Read need not wait for its turn.
+func (l *link) unreadable() bool { return l.phase == phaseOpen && l.readGate() != nil }
 
 // readGate is the error of a Read on a connection that is read no more.
 func (l *link) readGate() error {
@@ -149,6 +156,7 @@ func (l *link) scanIn(p []byte) {
 			}
 		case wire.End:
 			if s.Opcode() == wire.Close && s.Fault() == wire.NoFault {
+				l.order()
 				l.hs.sawClose(l.partial, l.guard.now())
 				l.needClosing().late = len(p) > 0
 				return
@@ -195,16 +203,21 @@ func frameError(s *wire.Scanner, next []byte) *FrameError {
 // readFailed sorts an error of the transport's Read and returns what the
 // library sees of it.
 func (l *link) readFailed(err error) error {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		l.order()
+	}
 	switch {
 	case isEOF(err):
-		l.hs.sawEnd(err)
 		if l.trusting && l.inScan.InMessage() && l.hs.received == nil {
-			return &truncatedError{err.Error()} // rule 8
+			err = &truncatedError{err.Error()} // rule 8
 		}
+		l.hs.sawEnd(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		switch {
 		case l.limit != nil:
 			return &limitError{l.limit}
+		case l.draining():
+			return l.readGate() // it was the guard's deadline
 		case !l.closed:
 			l.hs.timedOut = err
 		}

@@ -98,6 +98,6 @@ func (l *link) finish(f CloseFrame) {
 	}
 	l.closed = true
 	l.settle()
-	l.awaitFlush(patience)
 	l.wake()
+	l.awaitFlush(patience)
 }

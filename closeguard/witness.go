@@ -61,7 +61,7 @@ func (w *Witness) Closed() {
 	defer w.link.mu.Unlock()
 	if w.link.hs.open() {
 		w.link.hs.abort()
-		w.link.cause = ErrBareClose
+		w.link.needClosing().cause = ErrBareClose
 	}
 	w.link.conclude()
 }

@@ -18,42 +18,66 @@ const maxTail = 64 << 10
 // a Close begins is anything looked at or changed.
 func (l *link) write(p []byte) (int, error) {
 	l.mu.Lock()
-	l.out.take(&l.mu)
+	defer l.mu.Unlock()
+	if !l.out.take(&l.mu, l.unwritable) {
+		return l.writeFrames(p)
+	}
 	defer func() {
-		l.out.give()
+		if !l.flushing { // else the turn was handed over
+			l.out.give()
+		}
 		l.settle()
-		l.mu.Unlock()
 	}()
 	switch {
 	case l.phase == phaseHTTP && l.hs.role == Server:
-		return l.writeHTTP(p)
+		n, err := l.writeHTTP(p)
+		if err != nil || n == len(p) {
+			return n, err
+		}
+		m, err := l.writeFrames(p[n:])
+		return n + m, err
 	case l.phase != phaseOpen:
 		if l.phase == phaseHTTP && bytes.HasPrefix(p, []byte("CONNECT ")) {
 			l.proxied = true
 		}
 		return l.pass(p)
 	}
+	return l.writeFrames(p)
+}
+
+// writeFrames takes what the library writes behind the opening handshake.
+func (l *link) writeFrames(p []byte) (int, error) {
 	if err := l.writeGate(); err != nil {
 		return 0, err
 	}
-	if l.hs.sent != nil {
+	if l.hs.sent != nil || l.flushing {
 		return l.afterClose(p)
 	}
 	ahead := 0
 	if l.held == nil {
 		k, behind := l.passable(p)
-		n, err := l.passData(p[:k], behind)
-		if err != nil || k == len(p) {
-			return n, err
+		if k > 0 || len(p) == 0 {
+			n, err := l.passData(p[:k], behind)
+			if err != nil || k == len(p) {
+				return n, err
+			}
 		}
 		if l.pending() != nil {
 			// Ours leaves at this boundary; what follows comes too late.
-			return n, l.errClosed("write")
+			l.startFlush()
+			m, err := l.afterClose(p[k:])
+			return k + m, err
 		}
 		ahead = k
 	}
 	n, err := l.writeClose(p[ahead:])
 	return ahead + n, err
+}
+
+// unwritable reports whether a Write need not wait for its turn: it fails, or
+// comes after a Close of the guard's that is on its way.
+func (l *link) unwritable() bool {
+	return l.phase == phaseOpen && (l.flushing || l.writeGate() != nil)
 }
 
 // writeGate is the error of a Write on a connection that is written no more.
@@ -78,24 +102,28 @@ func (l *link) pass(p []byte) (int, error) {
 	return n, err
 }
 
-// writeHTTP passes the answer to an upgrade and finds its end (rule 0).
+// writeHTTP passes the answer to an upgrade, up to the end of a 101's head
+// (rule 0): what is behind that is frames.
 func (l *link) writeHTTP(p []byte) (int, error) {
-	n, err := l.pass(p)
-	if l.phase != phaseHTTP {
-		return n, err // closed meanwhile
-	}
 	head := &l.head
-	k := head.Feed(p[:n])
+	k := head.Feed(p)
+	switched := head.Done() && head.Status == 101
+	if !switched {
+		k = len(p)
+	}
+	n, err := l.pass(p[:k])
 	switch {
-	case head.Bad(), head.Done() && head.Status != 101:
-		l.refuse(head.Status)
-	case head.Done():
+	case l.phase != phaseHTTP: // closed meanwhile
+	case switched && err != nil:
+		l.refuse(0) // the peer has part of a head
+	case switched:
 		l.info.Subprotocol = head.Subprotocol
 		l.extended(head.Extended)
-		rest := p[k:n]
 		l.arm()
-		// Frames behind the head in the same Write have left already.
-		l.advance(rest)
+	case head.Bad():
+		l.refuse(0)
+	case head.Done():
+		l.refuse(head.Status)
 	}
 	return n, err
 }
@@ -145,6 +173,9 @@ func (l *link) advance(p []byte) {
 func (l *link) writeFailed(rest []byte, err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
+		if !l.resumable {
+			l.needClosing().broken = true
+		}
 		switch {
 		case l.limit != nil:
 			return &limitError{l.limit}
@@ -153,9 +184,6 @@ func (l *link) writeFailed(rest []byte, err error) error {
 			return l.errClosed("write")
 		}
 		l.hs.timedOut = err
-		if !l.resumable {
-			l.needClosing().broken = true
-		}
 	case errors.Is(err, net.ErrClosed):
 		if l.limit != nil {
 			return &limitError{l.limit}
@@ -190,12 +218,12 @@ func (l *link) keepTail(rest []byte) {
 			return
 		}
 	}
-	if c := l.needClosing(); n > maxTail || !l.resumable {
-		c.broken = true
-	} else {
-		c.tail = bytes.Clone(rest[:n])
-		l.outScan = s
+	if n > maxTail {
+		l.needClosing().broken = true
+		return
 	}
+	l.needClosing().tail = bytes.Clone(rest[:n])
+	l.outScan = s
 }
 
 // heldClose is a Close of the library's until its last byte has come: nobody
@@ -214,8 +242,12 @@ func (h *heldClose) take(p []byte) (n int, whole bool) {
 		piece := p[n : n+took]
 		if token == wire.End || h.scan.InPayload() && token == wire.More {
 			// One byte too many is enough to know that it is too long.
-			piece = piece[:min(len(piece), maxControlPayload+1-len(h.payload))]
-			h.payload = h.scan.AppendPayload(h.payload, piece)
+			at := len(h.payload)
+			piece = piece[:min(len(piece), maxControlPayload+1-at)]
+			h.payload = append(h.payload, piece...)
+			if head := h.scan.Header(); head.Masked {
+				wire.XOR(h.payload[at:], head.Mask, at)
+			}
 		}
 		h.raw = append(h.raw, piece...)
 		n += took
@@ -256,17 +288,20 @@ func (l *link) writeClose(p []byte) (int, error) {
 // sendClose writes the library's Close, in the library's own call. What its
 // deadline cuts off, the guard sends.
 func (l *link) sendClose(v verdict, frame []byte) error {
+	c := l.needClosing()
+	c.own, c.partly = &v, true // from here on nobody begins another one
+	c.leaving = true
+	l.startClock()
 	n, err := l.pass(frame)
+	c.leaving = false
 	if err == nil {
 		l.closeLeft(v.frame)
 		return nil
 	}
+	c.tail = frame[n:]
 	err = l.writeFailed(nil, err)
-	if l.hs.down == nil && l.limit == nil && !l.hs.aborted {
-		l.begin(v)
-		l.closing.tail, l.closing.partly = bytes.Clone(frame[n:]), true
-	} else {
-		l.hs.intend(v.frame, true)
+	if l.hs.down != nil || l.limit != nil || l.hs.aborted {
+		l.lose()
 	}
 	return err
 }
@@ -275,7 +310,16 @@ func (l *link) sendClose(v verdict, frame []byte) error {
 // are swallowed: the library answers on its own, and its reader would stumble
 // over an error. Data and pings fail. (Rule 3)
 func (l *link) afterClose(p []byte) (int, error) {
-	for n := 0; ; {
+	n := 0
+	if l.held != nil {
+		// The rest of a Close that the guard's overtook.
+		took, whole := l.held.take(p)
+		if !whole {
+			return took, nil
+		}
+		l.held, n = nil, took
+	}
+	for {
 		took, token := l.outScan.Next(p[n:])
 		n += took
 		switch token {
@@ -283,8 +327,11 @@ func (l *link) afterClose(p []byte) (int, error) {
 			return n, nil
 		case wire.Start:
 			if op := l.outScan.Opcode(); op != wire.Close && op != wire.Pong {
+				// The next Write begins with a frame again.
+				l.outScan = wire.Scanner{Masked: l.outScan.Masked, Extended: l.outScan.Extended}
 				return max(n-took, 0), l.errClosed("write")
 			}
+		case wire.End:
 		}
 	}
 }

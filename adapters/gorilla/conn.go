@@ -112,7 +112,7 @@ func (c *Conn) begin() closeguard.Call {
 
 // end makes a terminal error of the library's into the close event.
 func (c *Conn) end(call closeguard.Call, err error) error {
-	if err == nil || ofMessage(err) {
+	if err == nil || c.ofMessage(err) {
 		return call.Keep(err)
 	}
 	if c.told != nil {

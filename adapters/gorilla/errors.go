@@ -11,10 +11,17 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// ofMessage reports whether err concerns one message only: the connection goes on.
-func ofMessage(err error) bool {
+// ofMessage reports whether err concerns one message only: the connection goes
+// on. Compressed data that is cut off is io.ErrUnexpectedEOF, and so is TLS.
+func (c *Conn) ofMessage(err error) bool {
+	switch err { //nolint:errorlint // what wraps io.EOF is the connection's
+	case io.EOF:
+		return true
+	case io.ErrUnexpectedEOF:
+		return !errors.Is(c.Event(), err)
+	}
 	var corrupt flate.CorruptInputError
-	return err == io.EOF || errors.As(err, &corrupt) //nolint:errorlint // a wrapped one is the end of TCP
+	return errors.As(err, &corrupt)
 }
 
 // tells reports whether err says more about why a connection ended than the

@@ -20,32 +20,39 @@ type Head struct {
 }
 
 // Feed takes the bytes of the head from the start of p and returns how many.
-// When the blank line has come, Done is true and p[n:] is what follows.
+// When the blank line has come, Done is true and p[n:] is what follows. When
+// Bad is true, the count says nothing.
 func (h *Head) Feed(p []byte) int {
 	for n := 0; ; {
 		if h.done || h.bad {
 			return n
 		}
-		i := bytes.IndexByte(p[n:], '\n')
-		if i < 0 {
-			h.line = append(h.line, p[n:]...)
-			h.bad = h.size+len(h.line) > maxHead
-			return len(p)
+		line := p[n:]
+		i := bytes.IndexByte(line, '\n')
+		if i >= 0 {
+			line = line[:i+1]
 		}
-		line := p[n : n+i]
-		if len(h.line) > 0 {
+		n += len(line)
+		h.size += len(line)
+		switch {
+		case h.size > maxHead:
+			h.bad, h.line = true, nil
+		case i < 0:
 			h.line = append(h.line, line...)
-			line = h.line
+			return n
+		case len(h.line) > 0:
+			h.line = append(h.line, line...)
+			h.take(h.line)
+			h.line = h.line[:0]
+		default:
+			h.take(line)
 		}
-		h.take(bytes.TrimSuffix(line, []byte("\r")))
-		h.size += len(line) + 1
-		h.bad = h.bad || h.size > maxHead
-		h.line = h.line[:0]
-		n += i + 1
 	}
 }
 
+// take reads a whole line.
 func (h *Head) take(line []byte) {
+	line = bytes.TrimSuffix(line[:len(line)-1], []byte("\r"))
 	if h.Status == 0 {
 		h.Status = status(line)
 		h.bad = h.Status == 0
@@ -60,7 +67,9 @@ func (h *Head) take(line []byte) {
 	value = bytes.TrimSpace(value)
 	switch {
 	case bytes.EqualFold(name, []byte("Sec-WebSocket-Protocol")):
-		h.Subprotocol = string(value)
+		if h.Subprotocol == "" { // the first, as http.Header.Get returns it
+			h.Subprotocol = string(value)
+		}
 	case bytes.EqualFold(name, []byte("Sec-WebSocket-Extensions")):
 		h.Extended = h.Extended || len(value) > 0
 	}
@@ -70,11 +79,12 @@ func (h *Head) take(line []byte) {
 // Protocols", 0 if the line isn't one.
 func status(line []byte) int {
 	version, rest, _ := bytes.Cut(line, []byte(" "))
-	if !bytes.HasPrefix(version, []byte("HTTP/1.")) || len(rest) < 3 {
+	digits, _, _ := bytes.Cut(rest, []byte(" "))
+	if !bytes.HasPrefix(version, []byte("HTTP/1.")) || len(digits) != 3 {
 		return 0
 	}
 	code := 0
-	for _, c := range rest[:3] {
+	for _, c := range digits {
 		if c < '0' || c > '9' {
 			return 0
 		}

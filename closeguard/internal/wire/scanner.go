@@ -43,12 +43,12 @@ type Fault uint8
 // The faults, in the order in which a header is checked.
 const (
 	NoFault           Fault = iota
+	FaultLength             // a 64-bit length with its top bit set (section 5.2)
 	FaultRSV                // a reserved bit is set that no extension claims (section 5.2)
 	FaultOpcode             // a reserved opcode (section 5.2)
 	FaultMask               // masked by a server or not masked by a client (section 5.1)
 	FaultFragment           // a control frame that is not final (section 5.4)
 	FaultControl            // a control frame of over 125 bytes (section 5.5)
-	FaultLength             // a 64-bit length with its top bit set (section 5.2)
 	FaultContinuation       // a continuation of nothing (section 5.4)
 	FaultInterleaved        // a new message inside a fragmented one (section 5.4)
 )
@@ -69,8 +69,8 @@ const (
 // bytes are cut. Its zero value is at the start of a server's stream; it is a
 // plain value, so that a copy looks ahead while the original stays where it is.
 //
-// After a fault it goes on wherever the next frame can still be found; after
-// [FaultLength] it can't, and lets everything pass.
+// After a fault it goes on wherever the next frame can still be found. After
+// [FaultLength] it can't: everything that follows is payload.
 type Scanner struct {
 	Masked   bool // frames must be masked: this is the client's direction
 	Extended bool // an extension was agreed on: RSV bits of data frames are its business
@@ -89,20 +89,16 @@ type Scanner struct {
 // many. Call it again with the rest, also with an empty one, until it says
 // [More].
 func (s *Scanner) Next(p []byte) (int, Token) {
-	switch {
-	case s.lost:
-		return len(p), More
-	case s.inPayload:
-		if uint64(len(p)) < s.left {
-			s.left -= uint64(len(p))
-			return len(p), More
-		}
-		n := int(s.left)
-		s.left, s.inPayload = 0, false
-		return n, End
-	default:
+	if !s.inPayload {
 		return s.header(p)
 	}
+	if uint64(len(p)) < s.left {
+		s.left -= uint64(len(p))
+		return len(p), More
+	}
+	n := int(s.left)
+	s.left, s.inPayload = 0, false
+	return n, End
 }
 
 func (s *Scanner) header(p []byte) (int, Token) {
@@ -209,7 +205,7 @@ func (s *Scanner) Left() uint64 { return s.left }
 
 // Between reports whether the stream is between two frames, where a control
 // frame may be put in.
-func (s *Scanner) Between() bool { return s.got == 0 && !s.inPayload && !s.lost }
+func (s *Scanner) Between() bool { return s.got == 0 && !s.inPayload }
 
 // InMessage reports whether the stream ended here would cut something off: a
 // frame, or a message of which the final frame is still to come.
