@@ -97,7 +97,7 @@ func (l *link) finish(f CloseFrame) {
 		l.begin(l.hs.own(f))
 	}
 	l.closed = true
+	l.flushNow()
 	l.settle()
-	l.awaitFlush(patience)
-	l.wake()
+	l.wakeCalls()
 }
