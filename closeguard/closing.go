@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
 const (
@@ -43,19 +45,19 @@ type closing struct {
 	partly bool     // tail is the rest of own itself
 
 	leaving  bool          // a Close of ours is with the transport
-	flushing bool          // a goroutine writes tail and own
+	flushing bool          // somebody writes tail and own
 	flushed  chan struct{} // closed when it is done, made by whoever waits
 
-	since instant // when the Close was asked for
+	since instant // when the Close was asked for, 0: none was
 	left  instant // when it was out
-	timer *time.Timer
-	due   instant // when the timer fires
 
 	takeover  bool // the program won't read on: read for it as soon as it doesn't
 	reading   bool // a goroutine reads and discards
 	last      bool // both frames are there, only the end of TCP is awaited
+	lastBy    time.Time
+	shut      bool // our direction of the stream is ended
 	discarded int64
-	shutdown  bool // paced by Guard.Shutdown
+	rounds    []*round // that closed it together with others
 }
 
 // calm is the closing of all connections on which nothing points to an end: it
@@ -95,7 +97,7 @@ func (l *link) tryFlush() {
 		return
 	}
 	switch {
-	case !l.broken && (len(l.tail) > 0 || l.outScan.Between()):
+	case l.ready():
 		l.out.busy = true
 		l.startFlush()
 	case l.broken || l.gone():
@@ -108,7 +110,11 @@ func (l *link) tryFlush() {
 // startFlush hands the turn to write over to flush.
 func (l *link) startFlush() {
 	l.flushing = true
-	go l.flush()
+	go func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.flush(time.Time{})
+	}()
 }
 
 // lose gives the pending Close up.
@@ -129,28 +135,54 @@ func (l *link) decided() {
 	}
 }
 
+// ready reports whether the pending Close may be written now.
+func (l *link) ready() bool {
+	return !l.out.busy && !l.broken && (len(l.tail) > 0 || l.outScan.Between())
+}
+
+// flushNow settles, and gives the pending Close a moment to leave in the caller;
+// what hasn't left by then leaves in the background. If the library is gone, its
+// blocked calls end: with TLS, where a Write that is cut can't be gone on with,
+// only after that moment.
+func (l *link) flushNow() {
+	if l.pending() != nil && l.resumable && l.ready() {
+		l.out.busy = true
+		l.flushing = true
+		l.flush(time.Now().Add(patience))
+	}
+	l.settle()
+	if l.resumable && l.gone() {
+		l.wakeCalls()
+	}
+	l.awaitFlush(patience)
+	if l.gone() {
+		l.wakeCalls()
+	}
+}
+
 // gone reports whether the library is done with the connection.
 func (l *link) gone() bool { return l.closed && !l.serving }
 
-// flush writes what is pending. It has the turn to write, and blocks as long
-// as the limits allow.
-func (l *link) flush() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// flush writes what is pending. It has the turn to write, and blocks until the
+// deadline, or without one as long as the limits allow.
+func (l *link) flush(deadline time.Time) {
 	v := l.own
-	b := l.tail
 	if !l.partly {
-		b = append(b, l.frame(v.as)...)
+		l.tail = append(l.tail, l.frame(wire.Close, v.as)...)
+		l.partly = true
 	}
 	if l.limit == nil && !l.ending {
-		l.raw.SetWriteDeadline(time.Time{}) //nolint:errcheck // Write tells
+		l.raw.SetWriteDeadline(deadline) //nolint:errcheck // Write tells
 	}
 	l.leaving = true
-	_, err := l.pass(b)
+	n, err := l.pass(l.tail)
 	l.leaving, l.flushing = false, false
-	if err == nil {
+	switch {
+	case err == nil:
 		l.closeLeft(v.frame)
-	} else {
+	case !deadline.IsZero() && isTimeout(err) && l.limit == nil && !l.ending:
+		l.tail = l.tail[n:] // settle goes on with it
+	default:
 		if !l.ending {
 			l.hs.sawEnd(err)
 		}
@@ -190,24 +222,13 @@ func (l *link) closeLeft(f CloseFrame) {
 	l.decided()
 	l.startClock()
 	l.left = now
-	l.schedule()
 }
 
 // startClock begins to count the limits of the closing handshake (rule 7).
 func (l *link) startClock() {
-	c := l.needClosing()
-	if c.timer != nil || l.ending {
-		return
-	}
-	c.since = l.guard.now()
-	l.lastRead = c.since
-	c.due = c.since + l.guard.readGap()
-	c.timer = time.AfterFunc(c.due-c.since, l.tick)
-}
-
-func (l *link) stopClock() {
-	if l.timer != nil {
-		l.timer.Stop()
+	if c := l.needClosing(); c.since == 0 {
+		c.since = l.guard.now()
+		l.lastRead = c.since
 	}
 }
 
@@ -223,39 +244,56 @@ func (l *link) limits() (idle, total, gap instant) {
 	return idle, total, gap
 }
 
-// schedule makes sure that the timer fires in time. A timer that fires too
-// early looks again.
+// schedule makes sure that tick is called when something is due. One that is
+// called too early looks again, so an alarm is never put off.
 func (l *link) schedule() {
-	if l.timer == nil || l.ending || l.last {
-		return
-	}
-	if due := min(l.limits()); due < l.due {
-		l.due = due
-		l.timer.Reset(due - l.guard.now())
+	due := l.due()
+	if due != 0 && (l.wake == 0 || due < l.wake) {
+		l.wake = due
+		l.guard.alarms.set(l, due)
 	}
 }
 
+// due is when something has to be done if nothing happens until then, 0: never.
+func (l *link) due() instant {
+	switch {
+	case l.phase != phaseOpen, l.ending, l.last:
+		return 0
+	case l.since != 0:
+		return min(l.limits())
+	case l.life != nil:
+		due, _ := l.life.next(l)
+		return due
+	default:
+		return 0
+	}
+}
+
+// tick does what is due.
 func (l *link) tick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ending || l.last {
+	l.wake = 0
+	switch due := l.due(); {
+	case due == 0:
 		return
+	case l.since != 0:
+		l.tickClosing(l.guard.now())
+	default:
+		l.tickOpen(l.guard.now())
 	}
-	now := l.guard.now()
-	idle, total, gap := l.limits()
-	switch {
+	l.schedule()
+}
+
+func (l *link) tickClosing(now instant) {
+	switch idle, total, gap := l.limits(); {
 	case now >= total:
 		l.expire(ErrCloseTimeout)
-		return
 	case now >= idle:
 		l.expire(ErrCloseIdle)
-		return
 	case now >= gap:
 		l.drain(false)
-		idle, total, gap = l.limits()
 	}
-	l.due = min(idle, total, gap)
-	l.timer.Reset(l.due - now)
 }
 
 // expire ends the closing handshake at a limit.
@@ -301,13 +339,12 @@ func (l *link) close(cause error) error {
 		return l.errClosed("close")
 	}
 	l.closed = true
-	if !l.serving {
-		l.leave(cause)
+	if l.serving {
+		l.wakeCalls()
+		return nil
 	}
-	l.wake()
-	if !l.serving {
-		l.awaitFlush(patience)
-	}
+	l.leave(cause)
+	l.flushNow()
 	return nil
 }
 
@@ -322,8 +359,8 @@ func (l *link) closePlain() error {
 	return raw.Close()
 }
 
-// wake ends the calls of the library's that are blocked.
-func (l *link) wake() {
+// wakeCalls ends the calls of the library's that are blocked.
+func (l *link) wakeCalls() {
 	if l.ending {
 		return // the transport is being closed
 	}
@@ -371,21 +408,29 @@ func (l *link) drain(last bool) {
 	if c.reading {
 		if last && !c.last {
 			c.last = true
-			l.raw.SetReadDeadline(time.Now().Add(lastWait)) //nolint:errcheck // Read tells
+			c.lastBy = time.Now().Add(lastWait)
+			l.raw.SetReadDeadline(c.lastBy) //nolint:errcheck // Read tells
 		}
 		return
 	}
 	c.reading = true
-	c.last = last
-	if l.in.busy {
-		l.raw.SetReadDeadline(past) //nolint:errcheck // as in wake
+	if last {
+		c.last, c.lastBy = true, time.Now().Add(lastWait)
 	}
-	if !c.shutdown {
+	if l.in.busy {
+		l.raw.SetReadDeadline(past) //nolint:errcheck // as in wakeCalls
+	}
+	if len(c.rounds) == 0 {
 		l.guard.linger(l)
 	}
-	go l.discard()
+	l.guard.readers.do(l.discard)
 }
 
+// slice is how long a closing connection is read while others wait to be.
+const slice = 20 * time.Millisecond
+
+// discard reads for the drain until the connection ends, or for a slice of time
+// if other connections wait for it to be their turn.
 func (l *link) discard() {
 	buf := drainBuffers.Get().(*[4096]byte)
 	defer drainBuffers.Put(buf)
@@ -395,22 +440,22 @@ func (l *link) discard() {
 		return
 	}
 	defer l.in.give()
-	var deadline time.Time
-	if l.last {
-		deadline = time.Now().Add(lastWait)
-	}
-	if !l.ending {
-		l.raw.SetReadDeadline(deadline) //nolint:errcheck // Read tells
-	}
-	for finished := false; !l.ending; {
-		if l.last && l.late && !finished {
+	for !l.ending {
+		if l.last && l.late && !l.shut {
 			// Both frames are out: the peer may know at once that nothing follows.
-			finished = true
+			l.shut = true
 			l.mu.Unlock()
 			endStream(l.raw)
 			l.mu.Lock()
 			continue
 		}
+		deadline, shared := l.lastBy, l.guard.readers.waiting()
+		if by := time.Now().Add(slice); shared && (deadline.IsZero() || by.Before(deadline)) {
+			deadline = by
+		} else {
+			shared = false
+		}
+		l.raw.SetReadDeadline(deadline) //nolint:errcheck // Read tells
 		l.mu.Unlock()
 		n, err := l.raw.Read(buf[:])
 		l.mu.Lock()
@@ -419,6 +464,9 @@ func (l *link) discard() {
 		}
 		l.discarded += int64(n)
 		switch {
+		case shared && n == 0 && isTimeout(err):
+			l.guard.readers.do(l.discard)
+			return
 		case l.last && (err != nil || l.discarded > l.guard.opts.CloseBytes):
 			l.end()
 		case l.last:

@@ -94,6 +94,10 @@ func (l *link) setDeadlines(read, write bool, t time.Time) error {
 		}
 		read, write = read && !l.reading, write && !l.flushing
 	}
+	if write && l.life != nil {
+		l.life.writeDeadline = t
+		write = !l.life.pinging
+	}
 	switch {
 	case read && write:
 		return l.raw.SetDeadline(t)

@@ -32,6 +32,22 @@ var (
 	// an upgrade that came too late.
 	ErrShutdown = errors.New("closeguard: shut down")
 
+	// ErrKicked: the program closed it with Guard.CloseKey or Guard.CloseFunc.
+	ErrKicked = errors.New("closeguard: closed by the server")
+
+	// ErrPingTimeout: nothing came within Options.PingTimeout of a ping.
+	ErrPingTimeout = errors.New("closeguard: ping timeout")
+
+	// ErrIdleTimeout: no data frame went either way for Options.IdleTimeout.
+	ErrIdleTimeout = errors.New("closeguard: idle timeout")
+
+	// ErrMaxAge: the connection was older than Options.MaxAge.
+	ErrMaxAge = errors.New("closeguard: maximum age reached")
+
+	// ErrWriteStall: a Write was blocked for Options.WriteStall, because the
+	// peer doesn't read.
+	ErrWriteStall = errors.New("closeguard: peer does not read")
+
 	// ErrAborted: the program aborted the connection without a closing handshake.
 	ErrAborted = errors.New("closeguard: aborted")
 

@@ -12,7 +12,7 @@ import (
 )
 
 // Event is something that an [Observer] is told: *[Opened], *[Refused],
-// *[PeerClosed], *[LocalClosed] or *[Dropped], and nothing else. Events are
+// *[PeerClosed], *[LocalClosed], *[Dropped] or *[Progress], and nothing else. Events are
 // values of their own: nobody changes one after it was handed out.
 type Event interface {
 	slog.LogValuer
@@ -85,6 +85,12 @@ type Refused struct {
 	Info   ConnInfo
 	Status int   // the answer's status code; 0: the connection was closed without one
 	Err    error // ErrShutdown if the guard refused; nil if the program did
+}
+
+// Progress says how far a shutdown is, at most once a second.
+type Progress struct {
+	Open   int    // connections that have not ended
+	Report Report // of those that have
 }
 
 // Ending is what is known of a connection that has ended: an event that is
@@ -170,18 +176,23 @@ type Dropped struct{ Ending }
 var (
 	_ Event      = (*Opened)(nil)
 	_ Event      = (*Refused)(nil)
+	_ Event      = (*Progress)(nil)
 	_ CloseEvent = (*PeerClosed)(nil)
 	_ CloseEvent = (*LocalClosed)(nil)
 	_ CloseEvent = (*Dropped)(nil)
 )
 
-func (*Opened) event()  {}
-func (*Refused) event() {}
-func (*Ending) event()  {}
-func (*Ending) coded()  {}
+func (*Opened) event()   {}
+func (*Refused) event()  {}
+func (*Progress) event() {}
+func (*Ending) event()   {}
+func (*Ending) coded()   {}
 
 // Connection returns Info.
 func (o *Opened) Connection() ConnInfo { return o.Info.clone() }
+
+// Connection returns the zero ConnInfo: it is about all of them.
+func (p *Progress) Connection() ConnInfo { return ConnInfo{} }
 
 // Connection returns Info.
 func (r *Refused) Connection() ConnInfo { return r.Info.clone() }

@@ -7,131 +7,12 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/http"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// NoClose as Options.BareClose switches the Close frame for a bare close off.
-const NoClose Code = -1
-
-// Options are what a [Guard] is made with. The zero value is all defaults;
-// a negative number is an error except where it says otherwise.
-type Options struct {
-	// Observers are told of every event. Default: none.
-	Observers []Observer
-
-	// CloseIdle is how long, from our Close on, the peer may send no byte
-	// before the connection is ended. Default 0: 5 s, or CloseTimeout if that
-	// is shorter.
-	CloseIdle time.Duration
-
-	// CloseTimeout is how long the closing handshake may take in all, from the
-	// moment a Close of ours is due. Default 0: 30 s, or CloseIdle if that is
-	// longer. A client that is still uploading learns the code only if it
-	// finishes within this time.
-	CloseTimeout time.Duration
-
-	// CloseBytes is how many bytes are read and discarded, per connection,
-	// while the closing handshake is awaited. Default 0: 32 MiB.
-	CloseBytes int64
-
-	// MaxClosing is how many connections may be finishing their closing
-	// handshake in the background; over that, the one longest without a byte
-	// from its peer is ended. Those closed by Shutdown don't count. Default 0: 4096.
-	MaxClosing int
-
-	// BareClose is the code that is sent where a library closes TCP without a
-	// Close frame. Default 0: 1001. NoClose: none is sent; right below a
-	// reverse proxy, where a broken backend must not look like a tidy close.
-	BareClose Code
-
-	// ShutdownFrame chooses the Close frame that Shutdown sends. An illegal
-	// one is replaced by the nearest legal one and reported. Default nil: 1001
-	// "server shutting down".
-	ShutdownFrame func(ConnInfo) CloseFrame
-
-	// Attrs gives a connection attributes for its log lines and events. It is
-	// called once, when the request has become a WebSocket. Default nil: none.
-	Attrs func(*http.Request) []slog.Attr
-
-	// CodeName names private codes in log lines, "" for those it doesn't know.
-	// Default nil: only the registry's names.
-	CodeName func(ConnInfo, Code) string
-
-	// ErrorLog takes what goes wrong in callbacks. Default nil: slog.Default.
-	ErrorLog *slog.Logger
-}
-
-// OptionError says which option [New] refuses and why.
-type OptionError struct {
-	Field string // of Options
-	Value any
-	Rule  string
-}
-
-// Error names field, value and rule.
-func (e *OptionError) Error() string {
-	return fmt.Sprintf("closeguard: Options.%s is %v: %s", e.Field, e.Value, e.Rule)
-}
-
-// withDefaults returns a copy in which nothing is zero that has a default.
-func (o Options) withDefaults() (Options, error) {
-	bad := func(field string, value any, rule string) (Options, error) {
-		return Options{}, &OptionError{field, value, rule}
-	}
-	o.Observers = slices.Clone(o.Observers)
-	if i := slices.Index(o.Observers, nil); i >= 0 {
-		return bad(fmt.Sprintf("Observers[%d]", i), nil, "must not be nil")
-	}
-	switch {
-	case o.CloseIdle < 0:
-		return bad("CloseIdle", o.CloseIdle, "must not be negative")
-	case o.CloseTimeout < 0:
-		return bad("CloseTimeout", o.CloseTimeout, "must not be negative")
-	case o.CloseBytes < 0:
-		return bad("CloseBytes", o.CloseBytes, "must not be negative")
-	case o.MaxClosing < 0:
-		return bad("MaxClosing", o.MaxClosing, "must not be negative")
-	case o.CloseTimeout > 0 && o.CloseIdle > o.CloseTimeout:
-		return bad("CloseIdle", o.CloseIdle, fmt.Sprintf("must not be longer than CloseTimeout, %v", o.CloseTimeout))
-	}
-	if o.BareClose == 0 {
-		o.BareClose = GoingAway
-	}
-	if o.BareClose != NoClose {
-		if err := (CloseFrame{Code: o.BareClose}).Validate(Server); err != nil {
-			return bad("BareClose", int(o.BareClose), "must be NoClose or a code that may be sent: "+err.Error())
-		}
-	}
-	if o.CloseIdle == 0 {
-		o.CloseIdle = 5 * time.Second
-		if o.CloseTimeout > 0 {
-			o.CloseIdle = min(o.CloseIdle, o.CloseTimeout)
-		}
-	}
-	if o.CloseTimeout == 0 {
-		o.CloseTimeout = max(30*time.Second, o.CloseIdle)
-	}
-	if o.CloseBytes == 0 {
-		o.CloseBytes = 32 << 20
-	}
-	if o.MaxClosing == 0 {
-		o.MaxClosing = 4096
-	}
-	if o.ShutdownFrame == nil {
-		o.ShutdownFrame = func(ConnInfo) CloseFrame {
-			return CloseFrame{Code: GoingAway, Reason: "server shutting down"}
-		}
-	}
-	if o.CodeName == nil {
-		o.CodeName = func(ConnInfo, Code) string { return "" }
-	}
-	return o, nil
-}
 
 // Guard keeps the rules of closing for a set of connections, and knows them
 // all while they are open. One is enough for a program. All methods may be
@@ -140,17 +21,27 @@ type Guard struct {
 	opts  Options
 	start time.Time
 
+	alarms  alarms
+	closers crew // close TCP
+	tellers crew // call the observers
+	readers crew // discard what closing connections still bring
+
 	mu       sync.Mutex
-	links    map[*link]struct{} // open, or ended and not yet reported
-	closing  map[*link]struct{} // finishing in the background
+	links    map[*link]struct{}            // open, or ended and not yet reported
+	closing  map[*link]struct{}            // finishing in the background
+	keys     map[string]map[*link]struct{} // open, by key
 	opened   uint64
 	upgrades int           // requests that may still become connections
 	busy     int           // refusals on their way to the observers
-	draining bool          // Shutdown or Close was called
+	drain    *drain        // set by the first StartDrain, Shutdown or Close
 	aborting bool          // Close was called: it waits for no handler
-	report   *Report       // of the Shutdown under way
 	quiet    chan struct{} // closed when nothing is left, made by whoever waits
+	drained  chan struct{} // closed when drain is set
 }
+
+// crewSize is how many goroutines close TCP, how many call observers, and how
+// many read for closing connections, at the same time.
+const crewSize = 512
 
 // New returns a guard. The options are copied; the error is an [*OptionError].
 func New(opts Options) (*Guard, error) {
@@ -158,12 +49,19 @@ func New(opts Options) (*Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Guard{
+	g := &Guard{
 		opts:    o,
 		start:   time.Now(),
+		closers: crew{size: crewSize},
+		tellers: crew{size: crewSize},
+		readers: crew{size: crewSize},
 		links:   make(map[*link]struct{}),
 		closing: make(map[*link]struct{}),
-	}, nil
+		keys:    make(map[string]map[*link]struct{}),
+		drained: make(chan struct{}),
+	}
+	g.alarms.now = g.now
+	return g, nil
 }
 
 // now is the time on the guard's own clock.
@@ -247,7 +145,7 @@ func (g *Guard) add(l *link) (number uint64, draining bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.links[l] = struct{}{}
-	return g.number(l), g.draining
+	return g.number(l), g.drain != nil
 }
 
 // remove takes a connection out of the set: its event is delivered.
@@ -258,14 +156,12 @@ func (g *Guard) remove(l *link) {
 	g.settle()
 }
 
-// count enters an ending in the report of a shutdown under way.
-func (g *Guard) count(l *link, ev CloseEvent) {
+// ended takes a connection that has ended out of what can be closed.
+func (g *Guard) ended(l *link) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.closing, l)
-	if g.report != nil {
-		g.report.count(ev)
-	}
+	g.unkey(l)
 }
 
 // settle wakes whoever waits for the end of everything.
@@ -354,6 +250,15 @@ func (g *Guard) refuse(ctx context.Context, info ConnInfo, status int, err error
 	}()
 }
 
+// progress tells the observers how far a shutdown is.
+func (g *Guard) progress(d *drain) {
+	report := d.soFar()
+	g.mu.Lock()
+	open := len(g.links)
+	g.mu.Unlock()
+	g.tellers.do(func() { g.observe(context.Background(), &Progress{Open: open, Report: report}) })
+}
+
 func (g *Guard) codeName(info ConnInfo, code Code) (name string) {
 	if code.Name() != "" {
 		return ""
@@ -362,8 +267,16 @@ func (g *Guard) codeName(info ConnInfo, code Code) (name string) {
 	return name
 }
 
-func (g *Guard) shutdownFrame(info ConnInfo) (f CloseFrame) {
-	f = CloseFrame{Code: GoingAway}
+// shutdownFrame and frameFor ask the program for a Close frame; the caller
+// doesn't have the link's mu.
+func (g *Guard) shutdownFrame(info ConnInfo) CloseFrame {
+	f := CloseFrame{Code: GoingAway}
 	g.protect(context.Background(), "Options.ShutdownFrame", func() { f = g.opts.ShutdownFrame(info.clone()) })
+	return f
+}
+
+func (g *Guard) frameFor(info ConnInfo, cause error) CloseFrame {
+	f := CloseFrame{Code: GoingAway}
+	g.protect(context.Background(), "Options.CloseFrameFor", func() { f = g.opts.CloseFrameFor(info.clone(), cause) })
 	return f
 }

@@ -49,8 +49,15 @@ type link struct {
 	ending  bool // a goroutine is closing TCP
 
 	reported bool // the close event is with the observers
+	busy     bool // a shutdown shall wait, see Conn.Busy
+	waited   bool // a shutdown waits
+
+	keys *[]string // guarded by the guard's mu
 
 	*closing               // calm until something points to an end; see needClosing
+	life     *lifetime     // nil if no lifetime is limited
+	alarm    alarm         // guarded by the guard's alarms
+	wake     instant       // when it rings, 0: it isn't set
 	calls    *calls        // nil if the library takes no contexts
 	mail     *mail         // nil if there is nothing to tell
 	done     chan struct{} // made when somebody waits
@@ -168,12 +175,14 @@ func (l *link) arm() {
 	l.info.Guarded = true
 	l.opened = l.guard.now()
 	l.lastByte = l.opened
+	l.life = l.guard.newLife(l.opened)
 	var draining bool
 	l.info.Number, draining = l.guard.add(l)
 	l.tell(&Opened{Info: l.info})
 	l.scanIn(early)
+	l.schedule()
 	if draining {
-		go l.shut()
+		go l.guard.shutLate(l)
 	}
 }
 
@@ -194,7 +203,7 @@ func (l *link) settle() {
 		} else {
 			l.end()
 		}
-	case l.hs.down != nil && l.pending() == nil && (gone || l.hs.sent != nil || l.takeover || l.shutdown):
+	case l.hs.down != nil && l.pending() == nil && (gone || l.hs.sent != nil || l.takeover || len(l.rounds) > 0):
 		l.end()
 	case l.hs.sent == nil && l.pending() == nil:
 	case gone, l.takeover && !l.in.busy:
@@ -215,17 +224,17 @@ func (l *link) end() {
 		return
 	}
 	l.ending = true
-	l.stopClock()
 	how := l.how
 	if how == orderly && (l.hs.aborted || l.limit != nil) {
 		how = cut
 	}
-	go func() {
+	l.guard.alarms.set(l, 0)
+	l.guard.closers.do(func() {
 		closeTransport(l.raw, how)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.finalize()
-	}()
+	})
 }
 
 // finalize fixes the ending: TCP is closed, and nothing more will be known.
@@ -245,7 +254,10 @@ func (l *link) report() {
 	}
 	l.reported = true
 	ev := l.event(nil, false)
-	l.guard.count(l, ev)
+	l.guard.ended(l)
+	for _, r := range l.rounds {
+		r.count(ev)
+	}
 	l.tell(ev)
 }
 
@@ -337,7 +349,7 @@ func (l *link) tell(ev Event) {
 	}
 	if l.mail == nil {
 		l.mail = new(mail)
-		go l.deliver()
+		l.guard.tellers.do(l.deliver)
 	}
 	l.mail.events = append(l.mail.events, ev)
 }
@@ -362,6 +374,9 @@ func (l *link) deliver() {
 func (l *link) forget(ev Event) {
 	if _, ok := ev.(CloseEvent); ok {
 		l.guard.remove(l)
+		for _, r := range l.rounds {
+			r.left(l)
+		}
 	}
 }
 

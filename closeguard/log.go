@@ -44,6 +44,8 @@ func LogMessage(ev Event) string {
 		return "websocket opened"
 	case *Refused:
 		return "websocket refused"
+	case *Progress:
+		return "websocket shutdown"
 	default:
 		return "websocket closed"
 	}
@@ -112,6 +114,11 @@ func hasFrameError(err error) bool {
 // LogValue is the group "websocket" of an opened connection's log line.
 func (o *Opened) LogValue() slog.Value {
 	return slog.GroupValue(o.Info.appendAttrs(nil)...)
+}
+
+// LogValue is the group "websocket" of a shutdown's log line.
+func (p *Progress) LogValue() slog.Value {
+	return slog.GroupValue(append([]slog.Attr{slog.Int("open", p.Open)}, p.Report.LogValue().Group()...)...)
 }
 
 // LogValue is the group "websocket" of a refused request's log line.

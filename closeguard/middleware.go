@@ -10,13 +10,16 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"weak"
 )
 
 var (
 	errNotOpen    = errors.New("closeguard: the connection is not open: no 101 was sent, or it isn't a WebSocket")
 	errClaimed    = errors.New("closeguard: the request's connection was wrapped already")
+	errNilMatch   = errors.New("closeguard: CloseFunc: match is nil")
 	errOtherGuard = errors.New("closeguard: the connection is guarded by another guard already")
 )
 
@@ -60,6 +63,7 @@ func (g *Guard) Upgrade(w http.ResponseWriter, r *http.Request, do func(http.Res
 	l := g.newLink(context.WithoutCancel(r.Context()), requestInfo(r))
 	if !g.admit() {
 		w.Header().Set("Connection", "close")
+		w.Header().Set("Retry-After", strconv.Itoa(int((g.opts.RetryAfter+time.Second-1)/time.Second)))
 		http.Error(w, "server is shutting down", http.StatusServiceUnavailable)
 		g.refuse(l.ctx, l.info, http.StatusServiceUnavailable, ErrShutdown)
 		return ErrShutdown
@@ -88,10 +92,10 @@ func (g *Guard) Upgrade(w http.ResponseWriter, r *http.Request, do func(http.Res
 func (g *Guard) admit() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.draining {
+	if g.drain == nil {
 		g.upgrades++
 	}
-	return !g.draining
+	return g.drain == nil
 }
 
 // isUpgrade reports whether a request asks for a WebSocket, as RFC 6455

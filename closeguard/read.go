@@ -154,6 +154,7 @@ func (l *link) scanIn(p []byte) {
 			if s.Fault() != wire.NoFault {
 				l.hs.sawFault(frameError(s, p))
 			}
+			l.life.saw(s.Opcode(), l.guard)
 		case wire.End:
 			if s.Opcode() == wire.Close && s.Fault() == wire.NoFault {
 				l.order()

@@ -97,7 +97,5 @@ func (l *link) finish(f CloseFrame) {
 		l.begin(l.hs.own(f))
 	}
 	l.closed = true
-	l.settle()
-	l.wake()
-	l.awaitFlush(patience)
+	l.flushNow()
 }

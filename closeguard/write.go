@@ -96,9 +96,11 @@ func (l *link) writeGate() error {
 
 // pass hands bytes to the transport, without mu.
 func (l *link) pass(p []byte) (int, error) {
+	l.life.writes(l)
 	l.mu.Unlock()
 	n, err := l.raw.Write(p)
 	l.mu.Lock()
+	l.life.wrote()
 	return n, err
 }
 
@@ -139,8 +141,12 @@ func (l *link) passable(p []byte) (n int, behind wire.Scanner) {
 		}
 		took, token := s.Next(p[n:])
 		n += took
-		if token == wire.More {
+		switch token {
+		case wire.More:
 			return n, s
+		case wire.Start:
+			l.life.saw(s.Opcode(), l.guard)
+		case wire.End:
 		}
 	}
 }
@@ -275,7 +281,7 @@ func (l *link) writeClose(p []byte) (int, error) {
 	if v := l.hs.outgoing(h.payload); v.send {
 		frame := h.raw
 		if h.scan.Fault() != wire.NoFault || !bytes.Equal(v.as, h.payload) {
-			frame = l.frame(v.as)
+			frame = l.frame(wire.Close, v.as)
 		}
 		if err := l.sendClose(v, frame); err != nil {
 			return 0, err
@@ -336,13 +342,13 @@ func (l *link) afterClose(p []byte) (int, error) {
 	}
 }
 
-// frame makes a whole Close frame of ours. A client's mask is fresh and
+// frame makes a whole control frame of ours. A client's mask is fresh and
 // nobody can foresee it (RFC 6455 section 5.3).
-func (l *link) frame(payload []byte) []byte {
+func (l *link) frame(op wire.Opcode, payload []byte) []byte {
 	if l.hs.role == Server {
-		return wire.AppendClose(nil, payload, nil)
+		return wire.AppendControl(nil, op, payload, nil)
 	}
 	var mask [4]byte
 	rand.Read(mask[:]) //nolint:errcheck // never fails
-	return wire.AppendClose(nil, payload, &mask)
+	return wire.AppendControl(nil, op, payload, &mask)
 }

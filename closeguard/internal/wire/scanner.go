@@ -233,10 +233,10 @@ func XOR(p []byte, mask [4]byte, at int) {
 	}
 }
 
-// AppendClose appends a whole Close frame with the given payload, of at most
-// [MaxControl] bytes, to dst. With mask nil it is a server's frame.
-func AppendClose(dst, payload []byte, mask *[4]byte) []byte {
-	dst = append(dst, 0x80|byte(Close), byte(len(payload)))
+// AppendControl appends a whole control frame with the given payload, of at
+// most [MaxControl] bytes, to dst. With mask nil it is a server's frame.
+func AppendControl(dst []byte, op Opcode, payload []byte, mask *[4]byte) []byte {
+	dst = append(dst, 0x80|byte(op), byte(len(payload)))
 	if mask == nil {
 		return append(dst, payload...)
 	}

@@ -1,0 +1,96 @@
+package closeguard
+
+import (
+	"context"
+	"slices"
+)
+
+// SetKeys sets the keys by which [Guard.CloseKey] finds the connection, such as
+// "user:42", in place of those it had.
+func (c *Conn) SetKeys(keys ...string) { c.link.setKeys(keys) }
+
+// SetKeys is [Conn.SetKeys]. It may be called before the 101.
+func (h *Handle) SetKeys(keys ...string) {
+	if h != nil {
+		h.link.setKeys(keys)
+	}
+}
+
+func (l *link) setKeys(keys []string) {
+	g := l.guard
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unkey(l)
+	if l.over.Load() || len(keys) == 0 {
+		return
+	}
+	own := slices.Clone(keys)
+	l.keys = &own
+	for _, k := range *l.keys {
+		if g.keys[k] == nil {
+			g.keys[k] = make(map[*link]struct{})
+		}
+		g.keys[k][l] = struct{}{}
+	}
+}
+
+// unkey forgets the keys of a connection, with the guard's mu held.
+func (g *Guard) unkey(l *link) {
+	if l.keys == nil {
+		return
+	}
+	for _, k := range *l.keys {
+		delete(g.keys[k], l)
+		if len(g.keys[k]) == 0 {
+			delete(g.keys, k)
+		}
+	}
+	l.keys = nil
+}
+
+// CloseKey closes all open connections that have the key with the frame, and
+// waits as [Guard.Shutdown] does; it costs what these connections cost. A frame
+// that may not be sent is a *[FrameError], and nothing is closed. The causes of
+// the endings are [ErrKicked].
+func (g *Guard) CloseKey(ctx context.Context, key string, frame CloseFrame) (Report, error) {
+	if err := frame.Validate(Server); err != nil {
+		return Report{}, err
+	}
+	g.mu.Lock()
+	links := make([]*link, 0, len(g.keys[key]))
+	for l := range g.keys[key] {
+		links = append(links, l)
+	}
+	g.mu.Unlock()
+	return g.kick(ctx, links, frame)
+}
+
+// CloseFunc is [Guard.CloseKey] for all open connections that match, which it
+// asks one after the other.
+func (g *Guard) CloseFunc(ctx context.Context, match func(ConnInfo) bool, frame CloseFrame) (Report, error) {
+	if match == nil {
+		return Report{}, errNilMatch
+	}
+	if err := frame.Validate(Server); err != nil {
+		return Report{}, err
+	}
+	var links []*link
+	for _, l := range g.all() {
+		l.mu.Lock()
+		info, open := l.info.clone(), l.hs.open()
+		l.mu.Unlock()
+		if open && match(info) {
+			links = append(links, l)
+		}
+	}
+	return g.kick(ctx, links, frame)
+}
+
+func (g *Guard) kick(ctx context.Context, links []*link, frame CloseFrame) (Report, error) {
+	r := newRound(g)
+	for _, l := range links {
+		l.closeIn(r, frame, ErrKicked)
+	}
+	r.sealed()
+	return r.wait(ctx)
+}

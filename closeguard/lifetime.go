@@ -1,0 +1,140 @@
+package closeguard
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/wire"
+)
+
+// lifetime is what an open connection needs if Options limit lifetimes: it says
+// when the next thing is due. All connections share the guard's alarms.
+type lifetime struct {
+	expires       instant   // by MaxAge, 0: never
+	data          instant   // when the last data frame began, either way
+	tried         instant   // when a ping was due last
+	pinged        instant   // when the guard's last ping left, 0: none did
+	pinging       bool      // one is being written
+	writing       instant   // since when a Write has been under way, 0: none is
+	writeDeadline time.Time // the library's, to be put back after a ping
+}
+
+// newLife is nil if the options limit nothing.
+func (g *Guard) newLife(opened instant) *lifetime {
+	o := &g.opts
+	if o.PingInterval == 0 && o.IdleTimeout == 0 && o.MaxAge == 0 && o.WriteStall == 0 {
+		return nil
+	}
+	f := &lifetime{data: opened}
+	if o.MaxAge > 0 {
+		spread := o.MaxAgeJitter * (2*rand.Float64() - 1)
+		f.expires = opened + o.MaxAge + instant(spread*float64(o.MaxAge))
+	}
+	return f
+}
+
+// saw takes note of a frame's header, in either direction.
+func (f *lifetime) saw(op wire.Opcode, g *Guard) {
+	if f != nil && !op.Control() && g.opts.IdleTimeout > 0 {
+		f.data = g.now()
+	}
+}
+
+// writes takes note that a Write begins, wrote that it has returned.
+func (f *lifetime) writes(l *link) {
+	if f != nil && l.guard.opts.WriteStall > 0 {
+		f.writing = l.guard.now()
+		l.schedule()
+	}
+}
+
+func (f *lifetime) wrote() {
+	if f != nil {
+		f.writing = 0
+	}
+}
+
+// next is what is due first and why. The cause nil is a ping.
+func (f *lifetime) next(l *link) (due instant, cause error) {
+	o := &l.guard.opts
+	earlier := func(at instant, why error) {
+		if due == 0 || at < due {
+			due, cause = at, why
+		}
+	}
+	if f.expires != 0 {
+		earlier(f.expires, ErrMaxAge)
+	}
+	if o.IdleTimeout > 0 {
+		earlier(f.data+o.IdleTimeout, ErrIdleTimeout)
+	}
+	if o.WriteStall > 0 && f.writing != 0 {
+		earlier(f.writing+o.WriteStall, ErrWriteStall)
+	}
+	if o.PingInterval > 0 {
+		if f.pinged > l.lastByte {
+			earlier(f.pinged+o.PingTimeout, ErrPingTimeout)
+		} else {
+			earlier(max(l.lastByte, f.pinged, f.tried)+o.PingInterval, nil)
+		}
+	}
+	return due, cause
+}
+
+// tickOpen does what is due on an open connection.
+func (l *link) tickOpen(now instant) {
+	due, cause := l.life.next(l)
+	switch {
+	case now < due:
+	case cause == nil:
+		l.ping(now)
+	default:
+		info := l.info
+		l.mu.Unlock()
+		f := l.guard.frameFor(info, cause)
+		l.mu.Lock()
+		l.request(f, cause)
+		l.settle()
+	}
+}
+
+// ping sends a ping of the guard's if the wire is between two frames and nobody
+// writes. Otherwise there will be another time: where the library writes, the
+// peer's bytes or WriteStall decide.
+func (l *link) ping(now instant) {
+	f := l.life
+	f.tried = now
+	if l.out.busy || !l.outScan.Between() || l.broken || l.pending() != nil || !l.hs.open() {
+		return
+	}
+	l.out.busy = true
+	f.pinging = true
+	go func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		frame := l.frame(wire.Ping, nil)
+		var deadline time.Time
+		if l.resumable {
+			deadline = time.Now().Add(patience) // a full buffer must not keep the library waiting
+		}
+		l.raw.SetWriteDeadline(deadline) //nolint:errcheck // Write tells
+		n, err := l.pass(frame)
+		if err != nil && n > 0 && isTimeout(err) && !l.closed {
+			l.raw.SetWriteDeadline(time.Time{}) //nolint:errcheck // as above
+			_, err = l.pass(frame[n:])
+		}
+		l.raw.SetWriteDeadline(f.writeDeadline) //nolint:errcheck // as the library had it
+		f.pinging = false
+		switch {
+		case err == nil:
+			f.pinged = l.guard.now()
+		case n > 0:
+			l.needClosing().broken = true
+		case !isTimeout(err) && !l.ending:
+			l.hs.sawEnd(err)
+		}
+		l.out.give()
+		l.settle()
+		l.schedule()
+	}()
+}

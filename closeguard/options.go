@@ -1,0 +1,211 @@
+package closeguard
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// NoClose as Options.BareClose switches the Close frame for a bare close off.
+const NoClose Code = -1
+
+// Options are what a [Guard] is made with. The zero value is all defaults;
+// a negative number is an error except where it says otherwise.
+type Options struct {
+	// Observers are told of every event. Default: none.
+	Observers []Observer
+
+	// CloseIdle is how long, from our Close on, the peer may send no byte
+	// before the connection is ended. Default 0: 5 s, or CloseTimeout if that
+	// is shorter.
+	CloseIdle time.Duration
+
+	// CloseTimeout is how long the closing handshake may take in all, from the
+	// moment a Close of ours is due. Default 0: 30 s, or CloseIdle if that is
+	// longer. A client that is still uploading learns the code only if it
+	// finishes within this time.
+	CloseTimeout time.Duration
+
+	// CloseBytes is how many bytes are read and discarded, per connection,
+	// while the closing handshake is awaited. Default 0: 32 MiB.
+	CloseBytes int64
+
+	// MaxClosing is how many connections may be finishing their closing
+	// handshake in the background; over that, the one longest without a byte
+	// from its peer is ended. Those closed by Shutdown don't count. Default 0: 4096.
+	MaxClosing int
+
+	// BareClose is the code that is sent where a library closes TCP without a
+	// Close frame. Default 0: 1001. NoClose: none is sent; right below a
+	// reverse proxy, where a broken backend must not look like a tidy close.
+	BareClose Code
+
+	// ShutdownFrame chooses the Close frame that Shutdown sends. An illegal
+	// one is replaced by the nearest legal one and reported. Default nil: 1001
+	// "server shutting down".
+	//
+	// 1012 (service restart) and 1013 (try again later) say more, but some
+	// clients take them, and 1014, for a protocol error: WebKitGTK, Qt 5,
+	// libwebsockets 4.1, Tomcat's client, libsoup, faye-websocket,
+	// websocket-client 1.2, gobwas/ws. Choose them only for clients you know.
+	ShutdownFrame func(ConnInfo) CloseFrame
+
+	// DrainWindow is the time over which a shutdown spreads its Close frames,
+	// so that not all clients come back at one moment. A context that ends
+	// sooner shortens it: the last Close leaves early enough to be answered.
+	// Default 0: as fast as they can be written.
+	DrainWindow time.Duration
+
+	// RetryAfter is what an upgrade that a shutdown refuses is told in the
+	// Retry-After header, in whole seconds. Default 0: 5 s.
+	RetryAfter time.Duration
+
+	// PingInterval is how long the peer may send nothing before the guard
+	// pings it. Every byte from the peer is a sign of life. Default 0: no pings.
+	PingInterval time.Duration
+
+	// PingTimeout is how long after a ping something must have come, else the
+	// connection is closed with the cause ErrPingTimeout. Default 0: PingInterval.
+	PingTimeout time.Duration
+
+	// IdleTimeout is how long no data frame may go either way before the
+	// connection is closed with the cause ErrIdleTimeout. Default 0: for ever.
+	IdleTimeout time.Duration
+
+	// MaxAge is how long a connection may be open before it is closed with the
+	// cause ErrMaxAge, so that load spreads again after a deploy. Default 0: for ever.
+	MaxAge time.Duration
+
+	// MaxAgeJitter spreads MaxAge by this share of it, up and down, at random
+	// per connection. Default 0: 0.1; from 0 to 1.
+	MaxAgeJitter float64
+
+	// WriteStall is how long a Write may be blocked by a peer that doesn't
+	// read before the connection is closed with the cause ErrWriteStall. Most
+	// often no Close frame can be sent then. Default 0: for ever.
+	WriteStall time.Duration
+
+	// CloseFrameFor chooses the Close frame for a connection whose lifetime is
+	// over, by cause. An illegal one is replaced by the nearest legal one and
+	// reported. Default nil: 1001 with the cause in a word, which makes clients
+	// come back; 1008 for ErrWriteStall.
+	CloseFrameFor func(info ConnInfo, cause error) CloseFrame
+
+	// Attrs gives a connection attributes for its log lines and events. It is
+	// called once, when the request has become a WebSocket. Default nil: none.
+	Attrs func(*http.Request) []slog.Attr
+
+	// CodeName names private codes in log lines, "" for those it doesn't know.
+	// Default nil: only the registry's names.
+	CodeName func(ConnInfo, Code) string
+
+	// ErrorLog takes what goes wrong in callbacks. Default nil: slog.Default.
+	ErrorLog *slog.Logger
+}
+
+// OptionError says which option [New] refuses and why.
+type OptionError struct {
+	Field string // of Options
+	Value any
+	Rule  string
+}
+
+// Error names field, value and rule.
+func (e *OptionError) Error() string {
+	return fmt.Sprintf("closeguard: Options.%s is %v: %s", e.Field, e.Value, e.Rule)
+}
+
+// withDefaults returns a copy in which nothing is zero that has a default.
+func (o Options) withDefaults() (Options, error) {
+	bad := func(field string, value any, rule string) (Options, error) {
+		return Options{}, &OptionError{field, value, rule}
+	}
+	o.Observers = slices.Clone(o.Observers)
+	if i := slices.Index(o.Observers, nil); i >= 0 {
+		return bad(fmt.Sprintf("Observers[%d]", i), nil, "must not be nil")
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"CloseIdle", o.CloseIdle}, {"CloseTimeout", o.CloseTimeout}, {"DrainWindow", o.DrainWindow},
+		{"RetryAfter", o.RetryAfter}, {"PingInterval", o.PingInterval}, {"PingTimeout", o.PingTimeout},
+		{"IdleTimeout", o.IdleTimeout}, {"MaxAge", o.MaxAge}, {"WriteStall", o.WriteStall},
+	} {
+		if d.value < 0 {
+			return bad(d.field, d.value, "must not be negative")
+		}
+	}
+	switch {
+	case o.CloseBytes < 0:
+		return bad("CloseBytes", o.CloseBytes, "must not be negative")
+	case o.MaxClosing < 0:
+		return bad("MaxClosing", o.MaxClosing, "must not be negative")
+	case !(o.MaxAgeJitter >= 0 && o.MaxAgeJitter <= 1): // also NaN
+		return bad("MaxAgeJitter", o.MaxAgeJitter, "must be from 0 to 1")
+	case o.PingTimeout > 0 && o.PingInterval == 0:
+		return bad("PingTimeout", o.PingTimeout, "needs a PingInterval")
+	case o.CloseTimeout > 0 && o.CloseIdle > o.CloseTimeout:
+		return bad("CloseIdle", o.CloseIdle, fmt.Sprintf("must not be longer than CloseTimeout, %v", o.CloseTimeout))
+	}
+	if o.BareClose == 0 {
+		o.BareClose = GoingAway
+	}
+	if o.BareClose != NoClose {
+		if err := (CloseFrame{Code: o.BareClose}).Validate(Server); err != nil {
+			return bad("BareClose", int(o.BareClose), "must be NoClose or a code that may be sent: "+err.Error())
+		}
+	}
+	if o.CloseIdle == 0 {
+		o.CloseIdle = 5 * time.Second
+		if o.CloseTimeout > 0 {
+			o.CloseIdle = min(o.CloseIdle, o.CloseTimeout)
+		}
+	}
+	if o.CloseTimeout == 0 {
+		o.CloseTimeout = max(30*time.Second, o.CloseIdle)
+	}
+	if o.CloseBytes == 0 {
+		o.CloseBytes = 32 << 20
+	}
+	if o.MaxClosing == 0 {
+		o.MaxClosing = 4096
+	}
+	if o.ShutdownFrame == nil {
+		o.ShutdownFrame = func(ConnInfo) CloseFrame {
+			return CloseFrame{Code: GoingAway, Reason: "server shutting down"}
+		}
+	}
+	if o.RetryAfter == 0 {
+		o.RetryAfter = 5 * time.Second
+	}
+	if o.PingTimeout == 0 {
+		o.PingTimeout = o.PingInterval
+	}
+	if o.MaxAgeJitter == 0 {
+		o.MaxAgeJitter = 0.1
+	}
+	if o.CloseFrameFor == nil {
+		o.CloseFrameFor = frameFor
+	}
+	if o.CodeName == nil {
+		o.CodeName = func(ConnInfo, Code) string { return "" }
+	}
+	return o, nil
+}
+
+// frameFor is the default of Options.CloseFrameFor.
+func frameFor(_ ConnInfo, cause error) CloseFrame {
+	switch cause { //nolint:errorlint // the guard gives these very values
+	case ErrPingTimeout:
+		return CloseFrame{Code: GoingAway, Reason: "ping timeout"}
+	case ErrIdleTimeout:
+		return CloseFrame{Code: GoingAway, Reason: "idle timeout"}
+	case ErrMaxAge:
+		return CloseFrame{Code: GoingAway, Reason: "maximum age reached"}
+	default:
+		return CloseFrame{Code: PolicyViolation, Reason: "too slow"}
+	}
+}
