@@ -93,6 +93,26 @@ func (l *link) ownEvent(err error) bool {
 	return errors.As(err, &ev) && ev.end().number == l.number
 }
 
+// without returns err without this very connection's event: nil if that is all
+// that it says.
+func (l *link) without(err error) error {
+	if !l.ownEvent(err) {
+		return err
+	}
+	switch e := err.(type) { //nolint:errorlint // what is inside comes next
+	case CloseEvent:
+		return nil
+	case interface{ Unwrap() []error }:
+		var kept []error
+		for _, err := range e.Unwrap() {
+			kept = append(kept, l.without(err))
+		}
+		return join(kept...)
+	default:
+		return l.without(errors.Unwrap(err))
+	}
+}
+
 // calls are the contexts of the calls under way.
 type calls struct{ watched []context.Context }
 

@@ -167,6 +167,11 @@ func (l *link) gone() bool { return l.closed && !l.serving }
 // deadline, or without one as long as the limits allow.
 func (l *link) flush(deadline time.Time) {
 	v := l.own
+	if v == nil { // given up before its turn came
+		l.flushing = false
+		l.out.give()
+		return
+	}
 	if !l.partly {
 		l.tail = append(l.tail, l.frame(wire.Close, v.as)...)
 		l.partly = true
@@ -462,7 +467,9 @@ func (l *link) discard() {
 		if l.ending {
 			return
 		}
-		l.discarded += int64(n)
+		if l.left != 0 { // until then the other limits hold
+			l.discarded += int64(n)
+		}
 		switch {
 		case shared && n == 0 && isTimeout(err):
 			l.guard.readers.do(l.discard)
@@ -485,6 +492,9 @@ func (l *link) discard() {
 // is still on its way.
 func (l *link) settleLost(err error) {
 	l.hs.sawEnd(err)
+	if l.flushing && l.hs.received != nil && isEOF(err) {
+		return // the answer can still arrive, and flush will say
+	}
 	l.lose()
 	l.end()
 }

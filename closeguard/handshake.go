@@ -58,6 +58,9 @@ func (h *handshake) sentClose(f CloseFrame, now time.Duration) {
 		return
 	}
 	h.sent = &f
+	if h.intended != nil && !h.misfit && *h.intended == f {
+		h.intended = nil // given up too early
+	}
 	h.settle(byUs, now)
 }
 

@@ -155,6 +155,15 @@ func (u *upgrade) Write(p []byte) (int, error) {
 	return u.ResponseWriter.Write(p)
 }
 
+// WriteString is there because net/http's writer has one, which cuts chunks
+// differently.
+func (u *upgrade) WriteString(s string) (int, error) {
+	if u.status == 0 {
+		u.status = http.StatusOK
+	}
+	return io.WriteString(u.ResponseWriter, s)
+}
+
 // Hijack takes the connection from the server and gives the program a guarded
 // one, with a reader and a writer on it. Bytes that the peer sent too early
 // stay buffered, so that a library sees them.

@@ -3,6 +3,7 @@ package closeguard
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"runtime/debug"
 )
@@ -11,9 +12,9 @@ import (
 const internalError = "internal error"
 
 // Serve runs a handler for the connection and closes it as the handler's
-// return says: nil 1000; an [Error] its frame; a timeout or a context's end
-// Options.BareClose; any other error, and a panic, which goes on, 1011 with a
-// fixed text. While it runs, Close of the net.Conn only wakes the library and
+// return says: nil 1000; an [Error] its frame; a timeout, a context's end, or
+// net.ErrClosed after a Close of its own, Options.BareClose; any other error,
+// and a panic, which goes on, 1011 with a fixed text. While it runs, Close of the net.Conn only wakes the library and
 // marks the connection, because every handler defers it; Abort acts at once.
 //
 // If the connection ended before, the handler's error is joined to the cause.
@@ -47,22 +48,23 @@ func (l *link) returned(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var chosen *closeError
-	timeout := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, context.Canceled) || isTimeout(err)
+	bare := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, context.Canceled) || isTimeout(err) ||
+		l.closed && errors.Is(err, net.ErrClosed) // the program's own Close woke the library
 	var f CloseFrame
 	switch {
 	case err == nil:
 		f = CloseFrame{Code: NormalClosure}
 	case errors.As(err, &chosen):
 		f = chosen.frame
-	case timeout && l.guard.opts.BareClose != NoClose:
+	case bare && l.guard.opts.BareClose != NoClose:
 		f = CloseFrame{Code: l.guard.opts.BareClose}
-	case timeout:
+	case bare:
 		f = CloseFrame{Code: GoingAway}
 	default:
 		f = CloseFrame{Code: InternalError, Reason: internalError}
 	}
-	if !l.ownEvent(err) {
+	if err = l.without(err); err != nil {
 		l.needClosing().told = join(err, l.told)
 	}
 	l.finish(f)
