@@ -37,6 +37,7 @@ type closing struct {
 
 	partial []byte     // what has come of the peer's Close
 	late    bool       // bytes followed it
+	blamed  bool       // the frame that comes has the first broken header
 	held    *heldClose // what has come of the library's Close
 	broken  bool       // the wire is inside a frame that can't be finished
 
@@ -140,17 +141,24 @@ func (l *link) ready() bool {
 	return !l.out.busy && !l.broken && (len(l.tail) > 0 || l.outScan.Between())
 }
 
-// flushNow settles, and gives the pending Close a moment to leave in the caller;
-// what hasn't left by then leaves in the background. If the library is gone, its
-// blocked calls end: with TLS, where a Write that is cut can't be gone on with,
-// only after that moment.
-func (l *link) flushNow() {
+// push settles, and gives the pending Close a moment to leave in the caller if
+// nobody writes; what hasn't left by then leaves in the background.
+func (l *link) push() {
 	if l.pending() != nil && l.resumable && l.ready() {
 		l.out.busy = true
 		l.flushing = true
 		l.flush(time.Now().Add(patience))
+		return
 	}
 	l.settle()
+}
+
+// flushNow is push for the library's own Close, which waits a moment for a
+// Close that leaves in the background, too. If the library is gone, its blocked
+// calls end: with TLS, where a Write that is cut can't be gone on with, only
+// after that moment.
+func (l *link) flushNow() {
+	l.push()
 	if l.resumable && l.gone() {
 		l.wakeCalls()
 	}
@@ -234,6 +242,7 @@ func (l *link) startClock() {
 	if c := l.needClosing(); c.since == 0 {
 		c.since = l.guard.now()
 		l.lastRead = c.since
+		l.schedule()
 	}
 }
 
@@ -266,7 +275,7 @@ func (l *link) due() instant {
 		return 0
 	case l.since != 0:
 		return min(l.limits())
-	case l.life != nil:
+	case l.life != nil && l.hs.open():
 		due, _ := l.life.next(l)
 		return due
 	default:
@@ -319,18 +328,34 @@ func (l *link) expire(limit error) {
 // leave does what is due when the library has closed its net.Conn: no silent
 // end (rule 5). The cause counts if nothing has ended the connection before.
 func (l *link) leave(cause error) {
+	bare := l.bareClose()
 	if l.hs.sent == nil && l.pending() == nil && l.hs.down == nil && !l.hs.aborted {
 		l.calls.ended(&l.hs)
 		if l.hs.open() && l.hs.timedOut == nil {
 			l.needClosing().cause = join(l.cause, cause)
 		}
-		if f, ok := l.hs.last(CloseFrame{Code: l.guard.opts.BareClose}); ok {
-			l.begin(l.hs.say(f))
+		if f, ok := l.hs.last(bare); ok {
+			l.begin(l.hs.own(f))
 		} else {
 			l.hs.abort()
 		}
 	}
 	l.settle()
+}
+
+// bareClose is what a peer is told whose connection the library closes without
+// a word. It gives mu up to ask the program.
+func (l *link) bareClose() CloseFrame {
+	if l.guard.opts.BareClose != NoClose && unwinding() {
+		return CloseFrame{Code: InternalError, Reason: internalError}
+	}
+	if !l.hs.open() || l.guard.shutdown() == nil {
+		return CloseFrame{Code: l.guard.opts.BareClose}
+	}
+	info := l.info
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	return l.guard.shutdownFrame(info)
 }
 
 // close is the library's Close of the net.Conn.

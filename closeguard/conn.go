@@ -95,8 +95,10 @@ func (l *link) setDeadlines(read, write bool, t time.Time) error {
 		read, write = read && !l.reading, write && !l.flushing
 	}
 	if write && l.life != nil {
-		l.life.writeDeadline = t
-		write = !l.life.pinging
+		if at := l.life.setWriteDeadline(t); !at.Equal(t) {
+			write = false
+			l.raw.SetWriteDeadline(at) //nolint:errcheck // the ping's Write tells
+		}
 	}
 	switch {
 	case read && write:
@@ -164,12 +166,14 @@ func (l *link) cutShort(how manner, cause error) {
 	defer l.mu.Unlock()
 	switch {
 	case l.phase == phaseOpen:
+		l.breakOff(how, cause)
 	case l.raw != nil:
 		closeTransport(l.raw, how)
-		return
-	default:
-		return
 	}
+}
+
+// breakOff is cutShort of an open connection, with mu held.
+func (l *link) breakOff(how manner, cause error) {
 	if l.ending {
 		return
 	}
@@ -211,8 +215,11 @@ func (c *Conn) CloseNow() {
 
 // Abandon does what the garbage collector's finding the Conn would do: it
 // closes the connection with Options.BareClose and the cause [ErrAbandoned]. It
-// is for an adapter whose library keeps the Conn alive. It doesn't block.
-func (c *Conn) Abandon() { c.link.abandon() }
+// is for an adapter whose library keeps the Conn alive. It may take as long as
+// Close: a few milliseconds.
+func (c *Conn) Abandon() {
+	c.link.close(ErrAbandoned) //nolint:errcheck // closed twice is closed
+}
 
 // Done is closed when the connection has ended and TCP is closed.
 func (c *Conn) Done() <-chan struct{} { return c.link.waitDone() }

@@ -13,7 +13,7 @@ import (
 var (
 	// ErrBareClose: the library closed TCP and wrote no Close frame, so the
 	// guard sent one, or could not.
-	ErrBareClose = errors.New("closeguard: connection closed without a Close frame")
+	ErrBareClose = errors.New("closeguard: the library closed TCP without a Close frame")
 
 	// ErrCloseIdle: after our Close the peer sent no byte for Options.CloseIdle.
 	ErrCloseIdle = errors.New("closeguard: closing handshake stalled")

@@ -122,7 +122,7 @@ func TestJoin(t *testing.T) {
 		{"nothing", nil, "", nil},
 		{"only nils", []error{nil, nil}, "", nil},
 		{"one", []error{nil, io.EOF, nil}, "EOF", []error{io.EOF}},
-		{"two, in their order", []error{errApplication, ErrBareClose}, "no such room; closeguard: connection closed without a Close frame", []error{errApplication, ErrBareClose}},
+		{"two, in their order", []error{errApplication, ErrBareClose}, "no such room; closeguard: the library closed TCP without a Close frame", []error{errApplication, ErrBareClose}},
 		{"three", []error{ErrAborted, ErrShutdown, io.EOF}, "closeguard: aborted; closeguard: shut down; EOF", []error{ErrAborted, ErrShutdown, io.EOF}},
 		{"the same twice", []error{ErrAborted, ErrAborted}, "closeguard: aborted", []error{ErrAborted}},
 		{"one that is in the tree of an earlier one", []error{library, io.EOF}, "failed to read frame header: EOF", []error{io.EOF}},

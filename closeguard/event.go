@@ -117,10 +117,10 @@ type Ending struct {
 	// Close frame says it all.
 	Err error
 
-	name    string // of a private code, by Options.CodeName
-	illegal bool   // Received's payload was illegal
-	answer  Code   // what an illegal Received is answered with
-	misfit  bool   // Intended was illegal
+	nameOf  func(ConnInfo, Code) string // names private codes
+	illegal bool                        // Received's payload was illegal
+	answer  Code                        // what an illegal Received is answered with
+	misfit  bool                        // Intended was illegal
 	aborted bool
 	number  uint64 // the link's
 	over    bool   // the error answers a call that began after the end

@@ -136,7 +136,7 @@ var endings = []struct {
 	{"ours, and the library saw the limit", happenings{ours(MessageTooBig, ""), limit(ErrCloseIdle), told(&limitError{ErrCloseIdle})}, &LocalClosed{},
 		`websocket closed here: 1009 message too big, not answered: closeguard: closing handshake stalled`, MessageTooBig, false, []error{net.ErrClosed, ErrCloseIdle, os.ErrDeadlineExceeded}},
 	{"ours, for a bare close", happenings{ours(GoingAway, ""), theirs(closeOf(1001)), cause(ErrBareClose)}, &LocalClosed{},
-		`websocket closed here: 1001 going away: closeguard: connection closed without a Close frame`, GoingAway, true, []error{net.ErrClosed, ErrBareClose}},
+		`websocket closed here: 1001 going away: closeguard: the library closed TCP without a Close frame`, GoingAway, true, []error{net.ErrClosed, ErrBareClose}},
 	{"ours, for a dropped Conn", happenings{ours(GoingAway, ""), theirs(closeOf(1001)), cause(ErrAbandoned)}, &LocalClosed{},
 		`websocket closed here: 1001 going away: closeguard: connection abandoned without being closed`, GoingAway, true, []error{net.ErrClosed, ErrAbandoned}},
 	{"ours, for a shutdown", happenings{ours(GoingAway, "server shutting down"), theirs(closeOf(1001)), cause(ErrShutdown)}, &LocalClosed{},
@@ -187,7 +187,7 @@ var endings = []struct {
 	{"our abort, and the library found it closed", happenings{aborted, cause(ErrAborted), told(connClosed)}, &Dropped{},
 		`websocket connection dropped after 61s: use of closed network connection; closeguard: aborted`, AbnormalClosure, false, []error{net.ErrClosed, ErrAborted}},
 	{"a Close that a stuck writer blocked", happenings{func(l *link) { l.hs.intend(CloseFrame{Code: GoingAway}, true) }, aborted, cause(ErrBareClose)}, &Dropped{},
-		`websocket connection dropped after 61s, intended 1001 going away: closeguard: connection closed without a Close frame`, AbnormalClosure, false, []error{net.ErrClosed, ErrBareClose}},
+		`websocket connection dropped after 61s, intended 1001 going away: closeguard: the library closed TCP without a Close frame`, AbnormalClosure, false, []error{net.ErrClosed, ErrBareClose}},
 	{"a peer that doesn't read", happenings{func(l *link) { l.hs.intend(CloseFrame{PolicyViolation, "too slow"}, true) }, aborted, cause(ErrWriteStall)}, &Dropped{},
 		`websocket connection dropped after 61s, intended 1008 policy violation "too slow": closeguard: peer does not read`, AbnormalClosure, false, []error{net.ErrClosed, ErrWriteStall}},
 }
@@ -471,8 +471,9 @@ func TestPrivateCodesGetTheirNames(t *testing.T) {
 		{happenings{end(io.EOF)}, ""},
 	}
 	for _, tt := range tests {
-		if ev := aLink(t, tt.happened...).event(nil, false); ev.end().name != tt.want {
-			t.Errorf("%v: name %q, want %q", ev, ev.end().name, tt.want)
+		ev := aLink(t, tt.happened...).event(nil, false)
+		if name := ev.end().nameOf(ev.Connection(), ev.Code()); name != tt.want {
+			t.Errorf("%v: name %q, want %q", ev, name, tt.want)
 		}
 	}
 }

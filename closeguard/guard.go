@@ -25,6 +25,7 @@ type Guard struct {
 	closers crew // close TCP
 	tellers crew // call the observers
 	readers crew // discard what closing connections still bring
+	writers crew // send Closes to many, and pings
 
 	mu       sync.Mutex
 	links    map[*link]struct{}            // open, or ended and not yet reported
@@ -39,8 +40,7 @@ type Guard struct {
 	drained  chan struct{} // closed when drain is set
 }
 
-// crewSize is how many goroutines close TCP, how many call observers, and how
-// many read for closing connections, at the same time.
+// crewSize is how many goroutines of each crew work at the same time.
 const crewSize = 512
 
 // New returns a guard. The options are copied; the error is an [*OptionError].
@@ -55,6 +55,7 @@ func New(opts Options) (*Guard, error) {
 		closers: crew{size: crewSize},
 		tellers: crew{size: crewSize},
 		readers: crew{size: crewSize},
+		writers: crew{size: crewSize},
 		links:   make(map[*link]struct{}),
 		closing: make(map[*link]struct{}),
 		keys:    make(map[string]map[*link]struct{}),
@@ -139,13 +140,13 @@ func (g *Guard) number(l *link) uint64 {
 // another guard's.
 var linkNumber atomic.Uint64
 
-// add puts a connection that has just opened into the set, and says whether it
-// came too late.
-func (g *Guard) add(l *link) (number uint64, draining bool) {
+// add puts a connection that has just opened into the set, and returns the
+// shutdown for which it came too late, if there is one.
+func (g *Guard) add(l *link) (number uint64, late *drain) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.links[l] = struct{}{}
-	return g.number(l), g.drain != nil
+	return g.number(l), g.drain
 }
 
 // remove takes a connection out of the set: its event is delivered.

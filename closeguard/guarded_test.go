@@ -119,7 +119,7 @@ func (c *guarded) read(want ...frame) {
 	p := make([]byte, 1<<20)
 	n, err := c.Read(p)
 	if wanted := wireBytes(other(c.role), want...); err != nil || !bytes.Equal(p[:n], wanted) {
-		c.t.Errorf("the library reads %q, %v; want %q", p[:n], err, wanted)
+		c.t.Errorf("the library reads %.200q, %v; want %.200q", p[:n], err, wanted)
 	}
 }
 
@@ -457,4 +457,22 @@ func tell(f frame) string {
 	default:
 		return name + " " + p
 	}
+}
+
+// lockedBuffer takes what loggers write at the same time.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

@@ -375,6 +375,28 @@ func TestTheFirstIntendedCounts(t *testing.T) {
 	}
 }
 
+// A Close that was given up too early and left after all was no intended one.
+func TestIntendedLeavesAfterAll(t *testing.T) {
+	tests := []struct {
+		name   string
+		legal  bool
+		sent   CloseFrame
+		remain string
+	}{
+		{"itself", true, CloseFrame{GoingAway, "bye"}, "none"},
+		{"another", true, CloseFrame{GoingAway, ""}, `1001 going away "bye"`},
+		{"its Fit, which looks the same", false, CloseFrame{GoingAway, "bye"}, `1001 going away "bye"`},
+	}
+	for _, tt := range tests {
+		var h handshake
+		h.intend(CloseFrame{GoingAway, "bye"}, tt.legal)
+		h.sentClose(tt.sent, 1)
+		if got := said(h.intended); got != tt.remain {
+			t.Errorf("%s left: intended %s, want %s", tt.name, got, tt.remain)
+		}
+	}
+}
+
 // Rule 1: what comes first gives the ending its type, whatever follows.
 func TestWhoWasFirst(t *testing.T) {
 	steps := []struct {

@@ -17,11 +17,13 @@ func (h *Handle) SetKeys(keys ...string) {
 }
 
 func (l *link) setKeys(keys []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	g := l.guard
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.unkey(l)
-	if l.over.Load() || len(keys) == 0 {
+	if l.reported || l.phase == phasePlain || len(keys) == 0 {
 		return
 	}
 	own := slices.Clone(keys)
@@ -87,10 +89,11 @@ func (g *Guard) CloseFunc(ctx context.Context, match func(ConnInfo) bool, frame 
 }
 
 func (g *Guard) kick(ctx context.Context, links []*link, frame CloseFrame) (Report, error) {
-	r := newRound(g)
-	for _, l := range links {
-		l.closeIn(r, frame, ErrKicked)
-	}
+	r := newRound(g, ErrKicked)
+	r.joinAll(links)
 	r.sealed()
+	for _, l := range links {
+		g.writers.do(func() { l.closeIn(r, frame) })
+	}
 	return r.wait(ctx)
 }

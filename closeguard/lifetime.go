@@ -11,10 +11,11 @@ import (
 // when the next thing is due. All connections share the guard's alarms.
 type lifetime struct {
 	expires       instant   // by MaxAge, 0: never
-	data          instant   // when the last data frame began, either way
+	data          instant   // when part of a data frame went last, either way
 	tried         instant   // when a ping was due last
-	pinged        instant   // when the guard's last ping left, 0: none did
+	pinged        instant   // when the ping left that is not answered, 0: there is none
 	pinging       bool      // one is being written
+	pingBy        time.Time // its own deadline
 	writing       instant   // since when a Write has been under way, 0: none is
 	writeDeadline time.Time // the library's, to be put back after a ping
 }
@@ -33,7 +34,7 @@ func (g *Guard) newLife(opened instant) *lifetime {
 	return f
 }
 
-// saw takes note of a frame's header, in either direction.
+// saw takes note of a piece of a frame, in either direction.
 func (f *lifetime) saw(op wire.Opcode, g *Guard) {
 	if f != nil && !op.Control() && g.opts.IdleTimeout > 0 {
 		f.data = g.now()
@@ -87,7 +88,16 @@ func (l *link) tickOpen(now instant) {
 	switch {
 	case now < due:
 	case cause == nil:
-		l.ping(now)
+		l.life.tried = now
+		if l.resumable {
+			l.guard.writers.do(l.ping)
+		} else {
+			go l.ping() // it may block
+		}
+	case cause == ErrPingTimeout && !l.in.busy: //nolint:errorlint // next gives this very value
+		// What the peer sent is still unread: nothing can be told until the
+		// library reads again.
+		l.life.tried, l.life.pinged = now, 0
 	default:
 		info := l.info
 		l.mu.Unlock()
@@ -101,40 +111,48 @@ func (l *link) tickOpen(now instant) {
 // ping sends a ping of the guard's if the wire is between two frames and nobody
 // writes. Otherwise there will be another time: where the library writes, the
 // peer's bytes or WriteStall decide.
-func (l *link) ping(now instant) {
-	f := l.life
-	f.tried = now
-	if l.out.busy || !l.outScan.Between() || l.broken || l.pending() != nil || !l.hs.open() {
+func (l *link) ping() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.out.busy || !l.outScan.Between() || l.broken || l.pending() != nil || !l.hs.open() || l.ending {
 		return
 	}
-	l.out.busy = true
-	f.pinging = true
-	go func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		frame := l.frame(wire.Ping, nil)
-		var deadline time.Time
-		if l.resumable {
-			deadline = time.Now().Add(patience) // a full buffer must not keep the library waiting
-		}
-		l.raw.SetWriteDeadline(deadline) //nolint:errcheck // Write tells
-		n, err := l.pass(frame)
-		if err != nil && n > 0 && isTimeout(err) && !l.closed {
-			l.raw.SetWriteDeadline(time.Time{}) //nolint:errcheck // as above
-			_, err = l.pass(frame[n:])
-		}
-		l.raw.SetWriteDeadline(f.writeDeadline) //nolint:errcheck // as the library had it
-		f.pinging = false
-		switch {
-		case err == nil:
-			f.pinged = l.guard.now()
-		case n > 0:
-			l.needClosing().broken = true
-		case !isTimeout(err) && !l.ending:
-			l.hs.sawEnd(err)
-		}
-		l.out.give()
-		l.settle()
-		l.schedule()
-	}()
+	f := l.life
+	l.out.busy, f.pinging = true, true
+	f.pingBy = time.Time{}
+	if l.resumable {
+		f.pingBy = time.Now().Add(patience) // a full buffer must not keep the library waiting
+	}
+	l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // Write tells
+	frame := l.frame(wire.Ping, nil)
+	n, err := l.pass(frame)
+	if n > 0 && isTimeout(err) && !l.closed {
+		// The rest has to leave before anything else.
+		f.pingBy = time.Time{}
+		l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // as above
+		_, err = l.pass(frame[n:])
+	}
+	l.raw.SetWriteDeadline(f.writeDeadline) //nolint:errcheck // as the library had it
+	f.pinging = false
+	switch {
+	case err == nil:
+		f.pinged = l.guard.now()
+	case n > 0, isTimeout(err) && !l.resumable:
+		l.needClosing().broken = true
+	case !isTimeout(err) && !l.ending:
+		l.hs.sawEnd(err)
+	}
+	l.out.give()
+	l.settle()
+	l.schedule()
+}
+
+// setWriteDeadline is the library's. It counts for a ping of the guard's that
+// is under way, too, as the library's Write may wait for it.
+func (f *lifetime) setWriteDeadline(t time.Time) (at time.Time) {
+	f.writeDeadline = t
+	if f.pinging && !f.pingBy.IsZero() && (t.IsZero() || f.pingBy.Before(t)) {
+		return f.pingBy
+	}
+	return t
 }

@@ -176,13 +176,14 @@ func (l *link) arm() {
 	l.opened = l.guard.now()
 	l.lastByte = l.opened
 	l.life = l.guard.newLife(l.opened)
-	var draining bool
-	l.info.Number, draining = l.guard.add(l)
+	var late *drain
+	l.info.Number, late = l.guard.add(l)
 	l.tell(&Opened{Info: l.info})
 	l.scanIn(early)
 	l.schedule()
-	if draining {
-		go l.guard.shutLate(l)
+	if late != nil {
+		late.join(l)
+		go l.shutDown(late)
 	}
 }
 
@@ -255,8 +256,12 @@ func (l *link) report() {
 	l.reported = true
 	ev := l.event(nil, false)
 	l.guard.ended(l)
+	took := ev.end().Handshake
+	if l.since != 0 {
+		took = max(took, l.ended-l.since) // it counts, too, while the Close can't leave
+	}
 	for _, r := range l.rounds {
-		r.count(ev)
+		r.count(ev, took)
 	}
 	l.tell(ev)
 }
@@ -282,6 +287,7 @@ func (l *link) event(err error, over bool) CloseEvent {
 		aborted:  l.hs.aborted,
 		over:     over,
 		number:   l.number,
+		nameOf:   l.guard.codeName,
 	}
 	if l.hs.began != 0 {
 		e.Handshake = now - l.hs.began
@@ -320,11 +326,9 @@ func (l *link) sort(e Ending) CloseEvent {
 		if !e.over && e.Err != nil {
 			p.Err = conceal(e.Err)
 		}
-		p.name = l.guard.codeName(e.Info, p.Code())
 		ev = p
 	case byUs:
 		p := &LocalClosed{e}
-		p.name = l.guard.codeName(e.Info, p.Code())
 		ev = p
 	default:
 		p := &Dropped{e}

@@ -143,7 +143,10 @@ func (e *Ending) logValue(ending string, code Code) slog.Value {
 	ms := func(key string, d time.Duration) slog.Attr { return slog.Int64(key, d.Milliseconds()) }
 	attrs := make([]slog.Attr, 0, 24) // more than there are keys
 	attrs = append(attrs, slog.String("ending", ending), slog.Int("code", int(code)))
-	name := e.name
+	name := ""
+	if e.nameOf != nil {
+		name = e.nameOf(e.Info, code)
+	}
 	if name == "" {
 		name = code.Name()
 	}

@@ -133,7 +133,7 @@ func TestLogLine(t *testing.T) {
 				`"err":"closeguard: close reason is not UTF-8 at byte 3 (RFC 6455 section 5.5.1)",` +
 				`"duration_ms":60000,"idle_ms":1500,"handshake_ms":1,` + annaKeys + `}`},
 		{"peer closed with a private code that has a name", peerClosed(Ending{
-			Received: frame(4001, ""), Sent: frame(4001, ""), name: "room full",
+			Received: frame(4001, ""), Sent: frame(4001, ""), nameOf: func(ConnInfo, Code) string { return "room full" },
 		}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":4001,"name":"room full",` +
 				`"clean":true,"answered":true,"sent_code":4001,"received_code":4001,` + minute + `}`},
@@ -278,7 +278,7 @@ func TestEveryEndingHasTheSameKeys(t *testing.T) {
 	f := frame(4000, "reason")
 	full := Ending{
 		Info: ConnInfo{Number: 1, Route: "/", Path: "/", Subprotocol: "chat"},
-		Sent: f, Received: f, Intended: f, Err: io.EOF, Handshake: time.Second, name: "name",
+		Sent: f, Received: f, Intended: f, Err: io.EOF, Handshake: time.Second, nameOf: func(ConnInfo, Code) string { return "name" },
 	}
 	for _, tt := range []struct {
 		name string
@@ -361,7 +361,7 @@ func TestLoggedErrorIsOneLine(t *testing.T) {
 		{"one cause", ErrShutdown, "closeguard: shut down"},
 		{"a system call's without the addresses", reset, "connection reset by peer"},
 		{"several causes", join(ErrShutdown, ErrCloseIdle, reset), "closeguard: shut down; closeguard: closing handshake stalled; connection reset by peer"},
-		{"several of which one is hidden", conceal(join(ErrBareClose, readFailed(net.ErrClosed))), "closeguard: connection closed without a Close frame; use of closed network connection"},
+		{"several of which one is hidden", conceal(join(ErrBareClose, readFailed(net.ErrClosed))), "closeguard: the library closed TCP without a Close frame; use of closed network connection"},
 		{"wrapped: what the wrapper says", fmt.Errorf("upload: %w", reset), "upload: read tcp 192.0.2.1:80->192.0.2.1:52110: read: connection reset by peer"},
 		{"errors.Join", errors.Join(errors.New("first"), errors.New("second")), "first; second"},
 		{"a text of several lines", errors.New("query failed\r\n \n\tat line 1\n"), "query failed; at line 1"},

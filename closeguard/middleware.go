@@ -244,12 +244,12 @@ func (u *upgrade) known() (route string, attrs []slog.Attr) {
 
 // refuse notes that the request got another answer than 101.
 func (l *link) refuse(status int) {
-	l.phase = phasePlain
-	if u := l.upgrade; u != nil {
+	u := l.upgrade
+	l.becomePlain()
+	if u != nil {
 		l.info.Route = u.request.Pattern
 		l.guard.refuse(l.ctx, l.info, status, nil)
 	}
-	l.opening = nil
 }
 
 // hijacker finds the first Hijacker in a writer or what it wraps.

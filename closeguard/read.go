@@ -104,7 +104,7 @@ func (l *link) readHTTP(p []byte) {
 	if l.hs.role == Server {
 		l.early = append(l.early, p...)
 		if len(l.early) > maxEarly {
-			l.phase, l.opening = phasePlain, nil
+			l.becomePlain()
 		}
 		return
 	}
@@ -118,13 +118,19 @@ func (l *link) readHTTP(p []byte) {
 	}
 	switch {
 	case head.Bad(), head.Done() && head.Status != 101:
-		l.phase, l.opening = phasePlain, nil
+		l.becomePlain()
 	case head.Done():
-		l.info.Subprotocol = head.Subprotocol
+		l.info.Subprotocol = clip(head.Subprotocol, maxPath)
 		l.extended(head.Extended)
 		l.early = p[n:]
 		l.arm()
 	}
+}
+
+// becomePlain takes note that there will be no 101.
+func (l *link) becomePlain() {
+	l.phase, l.opening = phasePlain, nil
+	l.guard.ended(l)
 }
 
 // maxEarly is how much may come before the 101 is out; more is no WebSocket.
@@ -143,19 +149,26 @@ func (l *link) scanIn(p []byte) {
 	s := &l.inScan
 	for {
 		n, token := s.Next(p)
-		if n > 0 && token != wire.Start && s.Opcode() == wire.Close && s.Fault() == wire.NoFault && (token == wire.End || s.InPayload()) {
-			l.needClosing().partial = s.AppendPayload(l.partial, p[:n])
+		if n > 0 && token != wire.Start && s.Opcode() == wire.Close && (token == wire.End || s.InPayload()) {
+			l.collect(s, p[:n])
 		}
 		p = p[n:]
 		switch token {
 		case wire.More:
+			if s.InPayload() {
+				l.life.saw(s.Opcode(), l.guard)
+			}
 			return
 		case wire.Start:
-			if s.Fault() != wire.NoFault {
-				l.hs.sawFault(frameError(s, p))
+			if s.Opcode() == wire.Close {
+				l.needClosing().partial = nil
 			}
-			l.life.saw(s.Opcode(), l.guard)
+			if s.Fault() != wire.NoFault {
+				l.needClosing().blamed = l.hs.fault == nil
+				l.hs.sawFault(frameError(s))
+			}
 		case wire.End:
+			l.life.saw(s.Opcode(), l.guard)
 			if s.Opcode() == wire.Close && s.Fault() == wire.NoFault {
 				l.order()
 				l.hs.sawClose(l.partial, l.guard.now())
@@ -166,38 +179,46 @@ func (l *link) scanIn(p []byte) {
 	}
 }
 
-// frameError describes the header that s stands behind; next is what follows
-// it, of which an illegal Close keeps its payload.
-func frameError(s *wire.Scanner, next []byte) *FrameError {
-	h := s.Header()
-	var payload []byte
-	if h.Opcode == wire.Close {
-		kept := next[:min(uint64(len(next)), h.Length, maxControlPayload)]
-		c := *s
-		n, _ := c.Next(kept)
-		payload = c.AppendPayload(nil, kept[:n])
+// collect keeps the payload of a Close of the peer's, as much of it as a control
+// frame may have. An illegal one's goes into the error, which nobody changes
+// once it was handed out.
+func (l *link) collect(s *wire.Scanner, p []byte) {
+	c := l.needClosing()
+	at := len(c.partial)
+	c.partial = append(c.partial, p[:min(len(p), maxControlPayload-at)]...)
+	if h := s.Header(); h.Masked {
+		wire.XOR(c.partial[at:], h.Mask, at)
 	}
+	if s.Fault() != wire.NoFault && c.blamed && len(c.partial) > at {
+		f := l.hs.fault
+		l.hs.fault = newFrameError(f.Rule, f.Value, c.partial)
+	}
+}
+
+// frameError says which rule the header breaks that s stands behind.
+func frameError(s *wire.Scanner) *FrameError {
+	h := s.Header()
 	switch s.Fault() {
 	case wire.FaultRSV:
-		return newFrameError(RuleRSV, int64(h.RSV), payload)
+		return newFrameError(RuleRSV, int64(h.RSV), nil)
 	case wire.FaultOpcode:
-		return newFrameError(RuleOpcode, int64(h.Opcode), payload)
+		return newFrameError(RuleOpcode, int64(h.Opcode), nil)
 	case wire.FaultMask:
 		var bit int64
 		if h.Masked {
 			bit = 1
 		}
-		return newFrameError(RuleMask, bit, payload)
+		return newFrameError(RuleMask, bit, nil)
 	case wire.FaultFragment:
-		return newFrameError(RuleFragmentedControl, int64(h.Opcode), payload)
+		return newFrameError(RuleFragmentedControl, int64(h.Opcode), nil)
 	case wire.FaultControl:
-		return newFrameError(RuleControlLength, int64(h.Length), payload)
+		return newFrameError(RuleControlLength, int64(h.Length), nil)
 	case wire.FaultContinuation:
-		return newFrameError(RuleContinuation, int64(h.Opcode), payload)
+		return newFrameError(RuleContinuation, int64(h.Opcode), nil)
 	case wire.FaultInterleaved:
-		return newFrameError(RuleInterleaved, int64(h.Opcode), payload)
+		return newFrameError(RuleInterleaved, int64(h.Opcode), nil)
 	default:
-		return newFrameError(RuleLength, int64(h.Length), payload)
+		return newFrameError(RuleLength, int64(h.Length), nil)
 	}
 }
 

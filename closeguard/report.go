@@ -27,7 +27,7 @@ type Report struct {
 // Slow is a connection that took long to end.
 type Slow struct {
 	Info ConnInfo
-	Took time.Duration // from its Close to the end of TCP
+	Took time.Duration // from when its Close was due to the end of TCP
 }
 
 // slowest is how many of them a report names.
@@ -71,8 +71,8 @@ func (r Report) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// count enters an ending.
-func (r *Report) count(ev CloseEvent) {
+// count enters an ending that took so long.
+func (r *Report) count(ev CloseEvent, took time.Duration) {
 	e := ev.end()
 	switch {
 	case e.aborted && errors.Is(e.Err, ErrAborted):
@@ -93,7 +93,7 @@ func (r *Report) count(ev CloseEvent) {
 			r.Dropped++
 		}
 	}
-	r.slow(e.Info, e.Handshake)
+	r.slow(e.Info, took)
 }
 
 // slow keeps a connection if it is among the slowest.

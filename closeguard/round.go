@@ -12,6 +12,7 @@ import (
 // observers know of each one's end.
 type round struct {
 	guard *Guard
+	cause error // of the endings
 	began instant
 
 	mu     sync.Mutex
@@ -21,8 +22,8 @@ type round struct {
 	done   chan struct{} // closed when it is sealed and nothing is open
 }
 
-func newRound(g *Guard) *round {
-	return &round{guard: g, began: g.now(), open: make(map[*link]struct{}), done: make(chan struct{})}
+func newRound(g *Guard, cause error) *round {
+	return &round{guard: g, cause: cause, began: g.now(), open: make(map[*link]struct{}), done: make(chan struct{})}
 }
 
 // join makes a connection one of the round's, unless its end is reported
@@ -38,11 +39,20 @@ func (r *round) join(l *link) {
 	r.open[l] = struct{}{}
 }
 
-// count enters a connection's end in the report.
-func (r *round) count(ev CloseEvent) {
+// joinAll makes connections the round's.
+func (r *round) joinAll(links []*link) {
+	for _, l := range links {
+		l.mu.Lock()
+		r.join(l)
+		l.mu.Unlock()
+	}
+}
+
+// count enters a connection's end in the report, and how long it took.
+func (r *round) count(ev CloseEvent, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.report.count(ev)
+	r.report.count(ev, took)
 }
 
 // left takes note that the observers know of a connection's end.
@@ -94,32 +104,41 @@ func (r *round) wait(ctx context.Context) (Report, error) {
 	return r.soFar(), err
 }
 
-// abort ends what is left. The observers get a moment: what they write is what
-// is known of the end.
+// abort ends what is left. Handlers get a moment to return, and so do the
+// observers: what they write is what is known of the end.
 func (r *round) abort(why error, done <-chan struct{}) error {
-	aborted, handlers := 0, 0
 	for _, l := range r.remaining() {
-		cut, serving := l.cutOff()
-		if cut {
-			aborted++
+		l.cutOff(r.cause)
+	}
+	handlers := 0
+	over := within(done, lastWait)
+	if !over {
+		for _, l := range r.remaining() {
+			if l.disown() {
+				handlers++
+			}
 		}
-		if serving {
-			handlers++
-		}
+		over = within(done, lastWait)
 	}
 	r.mu.Lock()
-	r.report.Handlers = handlers
-	r.mu.Unlock()
-	t := time.NewTimer(lastWait)
+	defer r.mu.Unlock()
+	r.report.Handlers += handlers
+	if over && r.report.Aborted+r.report.Handlers == 0 {
+		return nil
+	}
+	return &AbortedError{Connections: r.report.Aborted, Err: why}
+}
+
+// within waits for done, but no longer than d, and says whether it came.
+func within(done <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-done:
+		return true
 	case <-t.C:
+		return false
 	}
-	if aborted == 0 {
-		return nil
-	}
-	return &AbortedError{Connections: aborted, Err: why}
 }
 
 func (r *round) soFar() Report {
@@ -131,42 +150,41 @@ func (r *round) soFar() Report {
 	return report
 }
 
-// request begins a Close of the guard's on an open connection; the caller has
-// mu, and settles.
+// request begins a Close of the guard's, or answers the peer's if nobody has;
+// the caller has mu, and settles.
 func (l *link) request(f CloseFrame, cause error) {
-	if l.ending || l.phase != phaseOpen || !l.hs.open() || l.pending() != nil {
+	if l.ending || l.phase != phaseOpen || l.pending() != nil || l.hs.sent != nil || l.hs.down != nil || l.hs.aborted {
 		return
 	}
-	l.needClosing().cause = join(l.cause, cause)
+	if l.hs.open() {
+		l.needClosing().cause = join(l.cause, cause)
+	}
 	l.begin(l.hs.own(f))
 }
 
-// closeIn closes the connection as one of a round's.
-func (l *link) closeIn(r *round, f CloseFrame, cause error) {
+// closeIn closes the connection as one of a round's. It may block for a moment.
+func (l *link) closeIn(r *round, f CloseFrame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.join(l)
-	l.request(f, cause)
-	l.flushNow()
-	l.settle()
+	l.request(f, r.cause)
+	l.push()
 }
 
-// cutOff ends the connection when the time of its round is over, and reports
-// it even if its handler is still running. It says whether it was still open,
-// and whether the handler was running.
-func (l *link) cutOff() (cut, serving bool) {
+// cutOff ends the connection when the time of its round is over.
+func (l *link) cutOff(cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.breakOff(reset, join(ErrAborted, cause))
+}
+
+// disown reports the connection's end even if its handler is still running,
+// and says whether it is.
+func (l *link) disown() (serving bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	serving = l.serving
 	l.serving = false
-	switch {
-	case l.over.Load():
-		l.report()
-	case !l.ending:
-		cut = true
-		l.mu.Unlock()
-		l.abort(join(ErrAborted, ErrShutdown))
-		l.mu.Lock()
-	}
-	return cut, serving
+	l.report()
+	return serving
 }

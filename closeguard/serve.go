@@ -47,7 +47,9 @@ func (c *Conn) Serve(handler func() error) {
 func (l *link) returned(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var chosen *closeError
+	var outermost coded
+	errors.As(err, &outermost)
+	chosen, _ := outermost.(*closeError) //nolint:errorlint // one inside another event is that event's
 	bare := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, context.Canceled) || isTimeout(err) ||
 		l.closed && errors.Is(err, net.ErrClosed) // the program's own Close woke the library
@@ -55,14 +57,19 @@ func (l *link) returned(err error) {
 	switch {
 	case err == nil:
 		f = CloseFrame{Code: NormalClosure}
-	case errors.As(err, &chosen):
+	case chosen != nil:
 		f = chosen.frame
+	case l.hs.fault != nil:
+		f = CloseFrame{Code: ProtocolError} // the peer's fault, for which the library sent nothing (rule 5)
 	case bare && l.guard.opts.BareClose != NoClose:
 		f = CloseFrame{Code: l.guard.opts.BareClose}
 	case bare:
 		f = CloseFrame{Code: GoingAway}
 	default:
 		f = CloseFrame{Code: InternalError, Reason: internalError}
+	}
+	if chosen != nil && err == error(chosen) && l.hs.open() { //nolint:errorlint // what wraps it says more
+		err = chosen.err // the frame says the rest
 	}
 	if err = l.without(err); err != nil {
 		l.needClosing().told = join(err, l.told)

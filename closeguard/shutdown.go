@@ -19,6 +19,10 @@ type drain struct {
 	until instant       // when the last Close shall leave
 	force instant       // when busy connections are closed too, 0: never
 	hurry chan struct{} // closed and made anew when one of the two is brought forward
+
+	// However many wait, the observers are told once a second how far it is.
+	teller *time.Ticker // of the Shutdown that does so
+	told   instant      // when it last did
 }
 
 // all are the connections that are open or not yet reported.
@@ -41,15 +45,17 @@ func (g *Guard) StartDrain() { g.startDrain() }
 
 func (g *Guard) startDrain() *drain {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if g.drain != nil {
+		defer g.mu.Unlock()
 		return g.drain
 	}
-	d := &drain{round: newRound(g), hurry: make(chan struct{})}
+	d := &drain{round: newRound(g, ErrShutdown), hurry: make(chan struct{})}
 	d.until = d.began + g.opts.DrainWindow
 	g.drain = d
 	close(g.drained)
 	links := slices.Collect(maps.Keys(g.links))
+	g.mu.Unlock()
+	d.joinAll(links)
 	rand.Shuffle(len(links), func(i, j int) { links[i], links[j] = links[j], links[i] })
 	go d.run(links)
 	return d
@@ -77,12 +83,15 @@ func (g *Guard) Shutdown(ctx context.Context) (Report, error) {
 	gone := g.gone()
 	progress := time.NewTicker(time.Second)
 	defer progress.Stop()
+	defer d.yield(progress)
 	for {
 		select {
 		case <-gone:
 			return d.soFar(), nil
 		case <-progress.C:
-			g.progress(d)
+			if d.tells(progress) {
+				g.progress(d)
+			}
 			continue
 		case <-ctx.Done():
 		}
@@ -90,7 +99,7 @@ func (g *Guard) Shutdown(ctx context.Context) (Report, error) {
 		case <-gone:
 			return d.soFar(), nil
 		default:
-			d.joinAll()
+			d.joinAll(g.all())
 			err := d.abort(context.Cause(ctx), gone)
 			return d.soFar(), err
 		}
@@ -114,16 +123,19 @@ func ShutdownServer(ctx context.Context, srv *http.Server, g *Guard) (Report, er
 	return report, errors.Join(err, <-served)
 }
 
-// Close aborts all connections and waits for the observers. Requests for a
-// WebSocket are refused from then on. It always returns nil.
+// Close aborts all connections and waits for the observers, and for no handler.
+// Requests for a WebSocket are refused from then on. It always returns nil.
 func (g *Guard) Close() error {
 	g.mu.Lock()
 	g.aborting = true
 	g.mu.Unlock()
 	d := g.startDrain()
-	d.joinAll()
+	d.joinAll(g.all())
 	gone := g.gone()
-	d.abort(nil, gone) //nolint:errcheck // aborting is what was asked for
+	for _, l := range d.remaining() {
+		l.cutOff(d.cause)
+		l.disown()
+	}
 	<-gone
 	return nil
 }
@@ -142,40 +154,49 @@ func (g *Guard) gone() <-chan struct{} {
 }
 
 // run sends the Close frames: idle connections first, at even intervals up to
-// the end of the window, then busy ones when they must.
+// the end of the window, then busy ones when they must. It ends early if
+// nothing is left.
 func (d *drain) run(links []*link) {
-	d.joinAll()
+	gone := d.guard.gone()
 	var busy []*link
 	next := d.began
 	for i, l := range links {
-		next = d.pace(next, len(links)-i)
-		if !l.drainIn(d.round, false) {
+		var ok bool
+		if next, ok = d.pace(next, len(links)-i, gone); !ok {
+			return
+		}
+		if l.waits() {
 			busy = append(busy, l)
+		} else {
+			d.guard.writers.do(func() { l.shutDown(d) })
 		}
 	}
-	if len(busy) > 0 && d.awaitForce() {
+	if len(busy) > 0 && d.awaitForce(gone) {
 		for _, l := range busy {
-			l.drainIn(d.round, true)
+			d.guard.writers.do(func() { l.shutDown(d) })
 		}
 	}
 }
 
 // pace waits until the next of n connections is due, given when the last one
-// was, and returns when that is. It looks at the window anew, so that a shorter
-// one takes effect at once.
-func (d *drain) pace(last instant, n int) instant {
+// was, and returns when that is; false if none is left. It looks at the window
+// anew, so that a shorter one takes effect at once.
+func (d *drain) pace(last instant, n int, gone <-chan struct{}) (due instant, ok bool) {
 	for {
 		d.mu.Lock()
 		next, hurry := last+max(0, d.until-last)/instant(n), d.hurry
 		d.mu.Unlock()
 		wait := next - d.guard.now()
 		if wait <= 0 {
-			return next
+			return next, true
 		}
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
-			return next
+			return next, true
+		case <-gone:
+			t.Stop()
+			return 0, false
 		case <-hurry:
 			t.Stop()
 		}
@@ -183,8 +204,7 @@ func (d *drain) pace(last instant, n int) instant {
 }
 
 // awaitForce waits until busy connections must be closed; false: until all are gone.
-func (d *drain) awaitForce() bool {
-	gone := d.guard.gone()
+func (d *drain) awaitForce(gone <-chan struct{}) bool {
 	for {
 		d.mu.Lock()
 		force, hurry := d.force, d.hurry
@@ -220,34 +240,51 @@ func (d *drain) finishBy(deadline instant) {
 	d.hurry = make(chan struct{})
 }
 
-// joinAll makes every connection that is left one of the drain's.
-func (d *drain) joinAll() {
-	for _, l := range d.guard.all() {
-		l.mu.Lock()
-		d.join(l)
-		l.mu.Unlock()
+// tells reports whether the one with this ticker is to tell the observers now.
+func (d *drain) tells(who *time.Ticker) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.guard.now()
+	if d.teller == nil && (d.told == 0 || now >= d.told+time.Second) {
+		d.teller = who
+	}
+	if d.teller == who {
+		d.told = now
+	}
+	return d.teller == who
+}
+
+// yield leaves the telling to another one.
+func (d *drain) yield(who *time.Ticker) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.teller == who {
+		d.teller = nil
 	}
 }
 
-// drainIn closes the connection for a shutdown. A busy one is left for when it
-// turns idle, unless forced; false says so.
-func (l *link) drainIn(r *round, forced bool) bool {
+// waits reports whether the connection is busy, so that a shutdown leaves it
+// for when it turns idle.
+func (l *link) waits() bool {
 	l.mu.Lock()
-	info, busy := l.info, l.busy && !forced
-	l.waited = l.waited || busy
-	l.mu.Unlock()
-	if !busy {
-		l.closeIn(r, l.guard.shutdownFrame(info), ErrShutdown)
-	}
-	return !busy
+	defer l.mu.Unlock()
+	l.waited = l.waited || l.busy
+	return l.busy
 }
 
-// shutLate closes a connection that opened during a shutdown.
-func (g *Guard) shutLate(l *link) {
+// shutDown closes the connection for a shutdown.
+func (l *link) shutDown(d *drain) {
+	l.mu.Lock()
+	info := l.info
+	l.mu.Unlock()
+	l.closeIn(d.round, l.guard.shutdownFrame(info))
+}
+
+// shutdown is the one that has begun, nil if none has.
+func (g *Guard) shutdown() *drain {
 	g.mu.Lock()
-	d := g.drain
-	g.mu.Unlock()
-	l.drainIn(d.round, true)
+	defer g.mu.Unlock()
+	return g.drain
 }
 
 // Busy marks the connection as in the middle of something that a shutdown
@@ -277,6 +314,6 @@ func (l *link) setBusy(busy bool) {
 	due := !busy && l.waited
 	l.mu.Unlock()
 	if due {
-		l.guard.shutLate(l)
+		l.shutDown(l.guard.shutdown())
 	}
 }

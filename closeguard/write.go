@@ -143,10 +143,13 @@ func (l *link) passable(p []byte) (n int, behind wire.Scanner) {
 		n += took
 		switch token {
 		case wire.More:
+			if s.InPayload() {
+				l.life.saw(s.Opcode(), l.guard)
+			}
 			return n, s
 		case wire.Start:
-			l.life.saw(s.Opcode(), l.guard)
 		case wire.End:
+			l.life.saw(s.Opcode(), l.guard)
 		}
 	}
 }
@@ -159,6 +162,9 @@ func (l *link) passData(p []byte, behind wire.Scanner) (int, error) {
 		l.outScan = behind
 	} else {
 		l.advance(p[:n])
+	}
+	if n > 0 {
+		l.life.saw(l.outScan.Opcode(), l.guard) // it may have taken long
 	}
 	if err != nil {
 		err = l.writeFailed(p[n:], err)

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/closeguard/ws/adapters/coder"
+	"github.com/closeguard/ws/adapters/gorilla"
+	"github.com/closeguard/ws/closeguard"
+)
+
+// newHandler serves the page, the endings and six ways to echo. Messages of up
+// to limit bytes are taken.
+func newHandler(guard *closeguard.Guard, ended *closes, limit int64) http.Handler {
+	g := gorillaEcho{guard, limit}
+	c := coderEcho{guard, limit}
+	mux := http.NewServeMux()
+	mux.Handle("/gorilla", gorilla.Handler(guard, &upgrader, g.guarded))
+	mux.Handle("/coder", coder.Handler(guard, nil, c.guarded))
+	mux.Handle("/plain/gorilla", guard.Middleware(http.HandlerFunc(g.plain)))
+	mux.Handle("/plain/coder", guard.Middleware(http.HandlerFunc(c.plain)))
+	mux.HandleFunc("/bare/gorilla", g.bare)
+	mux.HandleFunc("/bare/coder", c.bare)
+	mux.Handle("GET /closes.json", ended)
+	mux.Handle("GET /{$}", servePage())
+	return mux
+}
+
+// witness records an unguarded connection, of which only that is known which
+// the handler tells.
+func witness(guard *closeguard.Guard, r *http.Request) *closeguard.Witness {
+	return guard.Witness(r.Context(), closeguard.ConnInfo{
+		Remote: r.RemoteAddr,
+		Route:  r.Pattern,
+		Path:   r.URL.Path,
+		Attrs:  attrs(r),
+	})
+}
+
+//go:embed page.html
+var page string
+
+// servePage serves the page and allows it its own style and script only.
+func servePage() http.Handler {
+	policy := strings.Join([]string{
+		"default-src 'none'",
+		"style-src " + hashOf("style"),
+		"script-src " + hashOf("script"),
+		"connect-src 'self'",
+		"img-src data:", // the icon
+		"base-uri 'none'",
+		"form-action 'none'",
+		"frame-ancestors 'none'",
+	}, "; ")
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-cache")
+		io.WriteString(w, page) //nolint:errcheck // the client is gone
+	})
+}
+
+// hashOf names, for the policy, the page's only element of that name.
+func hashOf(element string) string {
+	_, rest, _ := strings.Cut(page, "<"+element+">")
+	content, _, _ := strings.Cut(rest, "</"+element+">")
+	sum := sha256.Sum256([]byte(content))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
