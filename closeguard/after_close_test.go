@@ -19,10 +19,15 @@ var closers = []struct {
 }{
 	{"the library's", func(c *guarded) { c.write(closeWith(1008, "")) }},
 	{"the guard's", func(c *guarded) {
-		ctx, cancel := context.WithCancel(c.t.Context())
-		cancel()
-		c.CloseWith(ctx, closeguard.PolicyViolation, "")
+		c.CloseWith(canceled(c.t), closeguard.PolicyViolation, "")
 	}},
+}
+
+// canceled is for a CloseWith that shall not wait.
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
 }
 
 // Rule 3: once a Close is out, data and pings fail with an error that is

@@ -77,7 +77,7 @@ func (c Call) End(err error, telling bool) error {
 	if l.hs.open() {
 		l.awaitFlush(lastWait) // the end may have begun, and its type not be known yet
 	}
-	if telling && l.told == nil && !l.over.Load() && (!l.hs.open() || l.hs.fault != nil) {
+	if telling && l.told == nil && !c.over && !l.reported && (!l.hs.open() || l.hs.fault != nil) {
 		l.needClosing().told = err
 	}
 	if ev := l.event(err, c.over); ev != nil {

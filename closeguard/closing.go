@@ -193,7 +193,7 @@ func (l *link) flush(deadline time.Time) {
 	switch {
 	case err == nil:
 		l.closeLeft(v.frame)
-	case !deadline.IsZero() && isTimeout(err) && l.limit == nil && !l.ending:
+	case !deadline.IsZero() && isTimeout(err) && l.own == v && l.limit == nil && !l.ending:
 		l.tail = l.tail[n:] // settle goes on with it
 	default:
 		if !l.ending {
@@ -205,15 +205,16 @@ func (l *link) flush(deadline time.Time) {
 	l.settle()
 }
 
-// order waits until a Close of ours that the transport is taking has left:
-// what came meanwhile may be the answer to it, and then ours was the first.
+// order waits until a Close of ours that the transport is taking, or is about to
+// be given, has left: what came meanwhile may be the answer to it, and then ours
+// was the first.
 func (l *link) order() {
-	if !l.leaving {
+	if !l.leaving && !l.flushing {
 		return
 	}
 	t := time.NewTimer(lastWait)
 	defer t.Stop()
-	for stuck := false; l.leaving && !stuck; {
+	for stuck := false; (l.leaving || l.flushing) && !stuck; {
 		if l.out.free == nil {
 			l.out.free = make(chan struct{})
 		}
@@ -406,7 +407,7 @@ func (l *link) wakeCalls() {
 
 // awaitFlush gives the pending Close a moment to leave.
 func (l *link) awaitFlush(d time.Duration) {
-	if l.pending() == nil {
+	if l.pending() == nil || l.ending {
 		return
 	}
 	if l.flushed == nil {
@@ -517,9 +518,6 @@ func (l *link) discard() {
 // is still on its way.
 func (l *link) settleLost(err error) {
 	l.hs.sawEnd(err)
-	if l.flushing && l.hs.received != nil && isEOF(err) {
-		return // the answer can still arrive, and flush will say
-	}
 	l.lose()
 	l.end()
 }

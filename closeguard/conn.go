@@ -215,11 +215,8 @@ func (c *Conn) CloseNow() {
 
 // Abandon does what the garbage collector's finding the Conn would do: it
 // closes the connection with Options.BareClose and the cause [ErrAbandoned]. It
-// is for an adapter whose library keeps the Conn alive. It may take as long as
-// Close: a few milliseconds.
-func (c *Conn) Abandon() {
-	c.link.close(ErrAbandoned) //nolint:errcheck // closed twice is closed
-}
+// is for an adapter whose library keeps the Conn alive. It doesn't block.
+func (c *Conn) Abandon() { c.link.abandon() }
 
 // Done is closed when the connection has ended and TCP is closed.
 func (c *Conn) Done() <-chan struct{} { return c.link.waitDone() }

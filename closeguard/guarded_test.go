@@ -417,7 +417,7 @@ func (r *frameReader) full(p []byte) bool {
 		return true
 	}
 	_, r.err = io.ReadFull(r.r, p)
-	if r.err == io.EOF && r.inside {
+	if errors.Is(r.err, io.EOF) && r.inside {
 		r.err = io.ErrUnexpectedEOF
 	}
 	r.inside = true
@@ -426,7 +426,7 @@ func (r *frameReader) full(p []byte) bool {
 
 func (r *frameReader) failed() string {
 	switch {
-	case r.err == io.EOF:
+	case errors.Is(r.err, io.EOF):
 		return "EOF"
 	case errors.Is(r.err, io.ErrUnexpectedEOF):
 		return "EOF in a frame"

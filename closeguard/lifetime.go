@@ -49,6 +49,15 @@ func (f *lifetime) writes(l *link) {
 	}
 }
 
+// piece is how many of n bytes to write at once: what a slow peer takes in
+// pieces is no stall.
+func (f *lifetime) piece(n int) int {
+	if f != nil && f.writing != 0 {
+		return min(n, 64<<10)
+	}
+	return n
+}
+
 func (f *lifetime) wrote() {
 	if f != nil {
 		f.writing = 0

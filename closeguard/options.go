@@ -3,6 +3,7 @@ package closeguard
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -67,11 +68,13 @@ type Options struct {
 	PingInterval time.Duration
 
 	// PingTimeout is how long after a ping something must have come, else the
-	// connection is closed with the cause ErrPingTimeout. Default 0: PingInterval.
+	// connection is closed with the cause ErrPingTimeout. While the program
+	// doesn't read, nothing can be told of the peer. Default 0: PingInterval.
 	PingTimeout time.Duration
 
-	// IdleTimeout is how long no data frame may go either way before the
-	// connection is closed with the cause ErrIdleTimeout. Default 0: for ever.
+	// IdleTimeout is how long no part of a data frame may go either way before
+	// the connection is closed with the cause ErrIdleTimeout. A Write counts
+	// when it begins and when it returns. Default 0: for ever.
 	IdleTimeout time.Duration
 
 	// MaxAge is how long a connection may be open before it is closed with the
@@ -83,8 +86,8 @@ type Options struct {
 	MaxAgeJitter float64
 
 	// WriteStall is how long a Write may be blocked by a peer that doesn't
-	// read before the connection is closed with the cause ErrWriteStall. Most
-	// often no Close frame can be sent then. Default 0: for ever.
+	// read, not even 64 KiB, before the connection is closed with the cause
+	// ErrWriteStall. Most often no Close frame can be sent then. Default 0: for ever.
 	WriteStall time.Duration
 
 	// CloseFrameFor chooses the Close frame for a connection whose lifetime is
@@ -117,6 +120,9 @@ func (e *OptionError) Error() string {
 	return fmt.Sprintf("closeguard: Options.%s is %v: %s", e.Field, e.Value, e.Rule)
 }
 
+// forever is 73 years: instants can be added to it.
+const forever = time.Duration(math.MaxInt64 / 4)
+
 // withDefaults returns a copy in which nothing is zero that has a default.
 func (o Options) withDefaults() (Options, error) {
 	bad := func(field string, value any, rule string) (Options, error) {
@@ -128,15 +134,16 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	for _, d := range []struct {
 		field string
-		value time.Duration
+		value *time.Duration
 	}{
-		{"CloseIdle", o.CloseIdle}, {"CloseTimeout", o.CloseTimeout}, {"DrainWindow", o.DrainWindow},
-		{"RetryAfter", o.RetryAfter}, {"PingInterval", o.PingInterval}, {"PingTimeout", o.PingTimeout},
-		{"IdleTimeout", o.IdleTimeout}, {"MaxAge", o.MaxAge}, {"WriteStall", o.WriteStall},
+		{"CloseIdle", &o.CloseIdle}, {"CloseTimeout", &o.CloseTimeout}, {"DrainWindow", &o.DrainWindow},
+		{"RetryAfter", &o.RetryAfter}, {"PingInterval", &o.PingInterval}, {"PingTimeout", &o.PingTimeout},
+		{"IdleTimeout", &o.IdleTimeout}, {"MaxAge", &o.MaxAge}, {"WriteStall", &o.WriteStall},
 	} {
-		if d.value < 0 {
-			return bad(d.field, d.value, "must not be negative")
+		if *d.value < 0 {
+			return bad(d.field, *d.value, "must not be negative")
 		}
+		*d.value = min(*d.value, forever)
 	}
 	switch {
 	case o.CloseBytes < 0:

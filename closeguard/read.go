@@ -81,9 +81,11 @@ func (l *link) afterRead(p []byte, err error) error {
 			return err
 		}
 	case phaseOpen:
-		if len(p) > 0 {
+		if len(p) > 0 && !l.over.Load() {
 			l.lastByte = l.guard.now()
-			l.hs.timedOut = nil
+			if l.hs.open() {
+				l.hs.timedOut = nil
+			}
 			l.scanIn(p)
 		}
 	}
@@ -246,6 +248,7 @@ func (l *link) readFailed(err error) error {
 	case errors.Is(err, net.ErrClosed):
 		// The guard closed the transport, or somebody closed it underneath.
 		if !l.ending {
+			l.hs.sawEnd(err)
 			l.hs.abort()
 			return err
 		}

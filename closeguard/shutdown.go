@@ -83,7 +83,6 @@ func (g *Guard) Shutdown(ctx context.Context) (Report, error) {
 	gone := g.gone()
 	progress := time.NewTicker(time.Second)
 	defer progress.Stop()
-	defer d.yield(progress)
 	for {
 		select {
 		case <-gone:
@@ -99,6 +98,7 @@ func (g *Guard) Shutdown(ctx context.Context) (Report, error) {
 		case <-gone:
 			return d.soFar(), nil
 		default:
+			d.yield(progress)
 			d.joinAll(g.all())
 			err := d.abort(context.Cause(ctx), gone)
 			return d.soFar(), err

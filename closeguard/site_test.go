@@ -29,7 +29,6 @@ type site struct {
 	guard    *closeguard.Guard
 	log      *recorder
 	listener *closetest.Listener
-	errors   bytes.Buffer // of the guard's ErrorLog
 }
 
 // serve starts a server for one handler under a new guard.

@@ -1,6 +1,7 @@
 package closeguard_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,7 +21,7 @@ type cutTLS struct{ *closetest.PipeConn }
 
 func (c cutTLS) Read(p []byte) (int, error) {
 	n, err := c.PipeConn.Read(p)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
@@ -74,7 +75,7 @@ func TestTruncatedMessage(t *testing.T) {
 								if !strings.Contains(err.Error(), "inside a message") {
 									t.Errorf("cut at %d: %v doesn't say so", at, err)
 								}
-							} else if err != transport.eof {
+							} else if err != transport.eof { //nolint:errorlint // nothing may wrap it: libraries compare
 								t.Errorf("cut at %d: %v, want %v as it is", at, err, transport.eof)
 							}
 							c.Close()

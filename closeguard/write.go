@@ -96,12 +96,17 @@ func (l *link) writeGate() error {
 
 // pass hands bytes to the transport, without mu.
 func (l *link) pass(p []byte) (int, error) {
-	l.life.writes(l)
-	l.mu.Unlock()
-	n, err := l.raw.Write(p)
-	l.mu.Lock()
-	l.life.wrote()
-	return n, err
+	for n := 0; ; {
+		l.life.writes(l)
+		piece := p[n:][:l.life.piece(len(p)-n)]
+		l.mu.Unlock()
+		took, err := l.raw.Write(piece)
+		l.mu.Lock()
+		l.life.wrote()
+		if n += took; err != nil || n == len(p) {
+			return n, err
+		}
+	}
 }
 
 // writeHTTP passes the answer to an upgrade, up to the end of a 101's head
@@ -201,6 +206,7 @@ func (l *link) writeFailed(rest []byte, err error) error {
 			return &limitError{l.limit}
 		}
 		if !l.ending {
+			l.hs.sawEnd(err)
 			l.hs.abort()
 			l.settle()
 		}

@@ -1,0 +1,97 @@
+package closetest
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+
+	"github.com/closeguard/ws/closeguard"
+)
+
+// An Adapter is what [TestAdapter] has to know of an adapter between closeguard and a WebSocket library.
+type Adapter struct {
+	// Handler returns the adapter's handler for g: it accepts a request, runs f for the connection and closes it as f's
+	// return says, as closeguard.Conn.Serve does.
+	Handler func(g *closeguard.Guard, f func(c Conn) error) http.Handler
+
+	// PeerCode returns the close code of the library's own close error in err's tree, by the library's own means, and 0
+	// or less if there is none. nil: the library has no such error, and that is not checked.
+	PeerCode func(err error) int
+
+	// TooBig is what errors.Is finds in the library's error for a message over the read limit. nil: the library has no
+	// such limit, and that is not checked.
+	TooBig error
+}
+
+// A Conn is an adapter's connection in the terms of [TestAdapter].
+type Conn interface {
+	// ReadMessage reads a whole message.
+	ReadMessage() ([]byte, error)
+
+	// WriteMessage writes a whole text message.
+	WriteMessage(p []byte) error
+
+	// SetReadLimit makes messages of more than n bytes an error. It is called only if Adapter.TooBig is set.
+	SetReadLimit(n int64)
+
+	// Close is what programs with this library defer: the call that closes TCP without a Close frame.
+	Close() error
+
+	// The rest is the adapter's, and means what it means for a *closeguard.Conn.
+
+	CloseWith(ctx context.Context, code closeguard.Code, reason string) error
+	Abort()
+	Event() closeguard.CloseEvent
+	Done() <-chan struct{}
+
+	// Guarded reports whether the guard sees the connection on the wire.
+	Guarded() bool
+}
+
+// TestAdapter checks that an adapter keeps what closeguard promises, each promise in a subtest with its name. Each runs
+// in a synctest bubble, over connections in memory, with peers that write frames by hand: it takes no time, and what
+// hangs is seen at once. The library must bear that: its goroutines have to be made per connection, and no mutex may be
+// waited for while another goroutine holds it over I/O.
+func TestAdapter(t *testing.T, a Adapter) {
+	t.Helper()
+	if a.Handler == nil {
+		t.Fatal("closetest: TestAdapter: Adapter.Handler is nil")
+	}
+	for _, c := range promises {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { c.check(t, a) })
+		})
+	}
+}
+
+// A promise is what every adapter keeps.
+type promise struct {
+	name  string
+	check func(t testing.TB, a Adapter)
+}
+
+var promises = []promise{
+	{"the connection is guarded", guardedOnTheWire},
+	{"terminal errors are events", terminalErrorsAreEvents},
+	{"writing after the end is the event too", writesAfterTheEnd},
+	{"the library's close error stays in the tree", peerCodeStays},
+	{"the library's limit error stays in the tree", tooBigStays},
+	{"net.ErrClosed only where we closed", closedTruth},
+	{"a broken rule of framing ends with 1002", violationsEnd},
+	{"an illegal close is refused before sending", illegalIsRefused},
+	{"a refused close leaves the connection usable", refusedLeavesUsable},
+	{"CloseWith waits for the handshake", closeWithWaits},
+	{"CloseWith sends one close", closeWithOnce},
+	{"CloseWith obeys its context", closeWithContext},
+	{"a silent peer ends at the limit", limitReached},
+	{"Abort sends nothing", abortSendsNothing},
+	{"the handler's return chooses the close", returnChooses},
+	{"a panic is told and goes on", panicGoesOn},
+	{"a deferred Close is a mark", deferredClose},
+	{"a cut message is not a message", cutMessage},
+	{"Event and Done tell the end", eventAndDone},
+	{"one event for each connection", oneEvent},
+	{"the event waits for the handler", eventWaits},
+	{"a shutdown reaches the connection", shutdownReaches},
+}
