@@ -2,7 +2,6 @@ package coder
 
 import (
 	"context"
-	"runtime"
 	"sync"
 
 	"github.com/closeguard/ws/closeguard"
@@ -40,7 +39,6 @@ func (c *Conn) Guarded() bool { return c.guarded != nil }
 // illegal code or reason is a *closeguard.FrameError: nothing is sent and the
 // connection stays usable. A second call sends nothing and waits.
 func (c *Conn) CloseWith(ctx context.Context, code closeguard.Code, reason string) error {
-	defer runtime.KeepAlive(c)
 	if c.guarded != nil {
 		return c.guarded.CloseWith(ctx, code, reason)
 	}
@@ -122,15 +120,14 @@ func (c *Conn) Event() closeguard.CloseEvent {
 
 // Translate turns an error of the library's that came past this Conn into what
 // its methods would have returned.
-func (c *Conn) Translate(err error) error { return c.end(c.begin(context.Background()), err) }
+func (c *Conn) Translate(err error) error { return c.end(c.begin(context.Background()), err, reading) }
 
 // Do runs a call of the library's connection that this Conn has no method for,
 // such as a function that takes a *websocket.Conn. The ctx is the one that the
 // library is given. Terminal errors are close events.
 func (c *Conn) Do(ctx context.Context, f func(*websocket.Conn) error) error {
-	defer runtime.KeepAlive(c)
 	call := c.begin(ctx)
-	return c.end(call, f(c.Conn))
+	return c.end(call, f(c.Conn), reading)
 }
 
 // begin begins a call of the library; end is its counterpart.
@@ -141,13 +138,24 @@ func (c *Conn) begin(ctx context.Context) closeguard.Call {
 	return c.told.Begin(ctx)
 }
 
-// end makes a terminal error of the library's into the close event.
-func (c *Conn) end(call closeguard.Call, err error) error {
+// direction is what a call does.
+type direction bool
+
+const (
+	reading direction = false
+	writing direction = true
+)
+
+// end makes a terminal error of the library's into the close event. Reading
+// ends with any error but a message's own; a call that writes may also have
+// failed by itself.
+func (c *Conn) end(call closeguard.Call, err error, d direction) error {
 	if err == nil || ofMessage(err) {
 		return call.Keep(err)
 	}
-	if c.told != nil {
+	terminal := d == reading || ofTransport(err)
+	if c.told != nil && terminal {
 		c.tell(err)
 	}
-	return call.End(err, tells(err))
+	return call.End(err, terminal && tells(err))
 }

@@ -46,7 +46,7 @@ func Dial(ctx context.Context, guard *closeguard.Guard, urlStr string, opts *web
 		return nil, resp, err
 	}
 	c := &Conn{Conn: ws, guarded: guarded}
-	collect(c)
+	collectable(ws)
 	return c, resp, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"compress/flate"
 	"context"
 	"errors"
-	"io"
 	"net"
 
 	"github.com/closeguard/ws/closeguard"
@@ -14,7 +13,14 @@ import (
 // ofMessage reports whether err concerns one message only: the connection goes on.
 func ofMessage(err error) bool {
 	var corrupt flate.CorruptInputError
-	return err == io.EOF || errors.As(err, &corrupt) //nolint:errorlint // a wrapped one is the end of TCP
+	return errors.As(err, &corrupt)
+}
+
+// ofTransport reports whether err came from the connection below the library,
+// which says net.ErrClosed for much that did.
+func ofTransport(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) || errors.Is(err, net.ErrClosed)
 }
 
 // tells reports whether err says more about why a connection ended than the

@@ -97,21 +97,12 @@ func Wrap(guard *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*Conn, 
 			Subprotocol: ws.Subprotocol(),
 		})
 	} else {
-		collect(c)
+		collectable(ws)
 	}
 	return c, nil
 }
 
-// collect lets the guard know when the program has dropped the Conn: the
-// library's own connection is never collected, as it points to itself and has
-// a finalizer.
-func collect(c *Conn) {
-	type parts struct {
-		ws      *websocket.Conn
-		guarded *closeguard.Conn
-	}
-	runtime.AddCleanup(c, func(p parts) {
-		p.guarded.Abandon()
-		go p.ws.CloseNow() //nolint:errcheck // it frees the library's side
-	}, parts{c.Conn, c.guarded})
-}
+// collectable lets the garbage collector have the library's connection when the
+// program has dropped it: the guard then closes it. The library's finalizer
+// prevents that, and never runs, because the connection points to itself.
+func collectable(ws *websocket.Conn) { runtime.SetFinalizer(ws, nil) }

@@ -3,7 +3,6 @@ package coder
 import (
 	"context"
 	"io"
-	"runtime"
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/coder/websocket"
@@ -11,19 +10,17 @@ import (
 
 // Read is the library's method; its terminal errors are close events.
 func (c *Conn) Read(ctx context.Context) (websocket.MessageType, []byte, error) {
-	defer runtime.KeepAlive(c)
 	call := c.begin(ctx)
 	t, p, err := c.Conn.Read(ctx)
-	return t, p, c.end(call, err)
+	return t, p, c.end(call, err, reading)
 }
 
 // Reader is the library's method; its terminal errors and the reader's are
 // close events.
 func (c *Conn) Reader(ctx context.Context) (websocket.MessageType, io.Reader, error) {
-	defer runtime.KeepAlive(c)
 	call := c.begin(ctx)
 	t, r, err := c.Conn.Reader(ctx)
-	if err = c.end(call, err); err != nil {
+	if err = c.end(call, err, reading); err != nil {
 		return t, r, err
 	}
 	c.reader = messageReader{c, r, ctx}
@@ -39,15 +36,17 @@ type messageReader struct {
 func (m *messageReader) Read(p []byte) (int, error) {
 	call := m.conn.begin(m.ctx)
 	n, err := m.r.Read(p)
-	return n, m.conn.end(call, err)
+	if err == io.EOF { //nolint:errorlint // the end of the message
+		return n, call.Keep(err)
+	}
+	return n, m.conn.end(call, err, reading)
 }
 
 // Ping is the library's method; its terminal errors are close events. A context
 // that ends while the pong is awaited leaves the connection open.
 func (c *Conn) Ping(ctx context.Context) error {
-	defer runtime.KeepAlive(c)
 	call := c.begin(ctx)
-	return c.end(call, c.Conn.Ping(ctx))
+	return c.end(call, c.Conn.Ping(ctx), writing)
 }
 
 // CloseRead reads in the background, so that pings and a Close are answered
@@ -58,18 +57,26 @@ func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	c.closeRead.once.Do(func() {
 		done, cancel := context.WithCancelCause(ctx)
 		c.closeRead.ctx = done
-		go func() {
-			_, _, err := c.Reader(ctx)
-			if err == nil {
-				c.CloseWith(ctx, closeguard.PolicyViolation, "unexpected data message") //nolint:errcheck // the event tells
-				c.CloseNow()                                                            //nolint:errcheck // the same
-				err = context.Canceled
-			}
-			if ev := c.Event(); ev != nil {
-				err = ev
-			}
-			cancel(err)
-		}()
+		go func() { cancel(c.readToEnd(ctx)) }()
 	})
 	return c.closeRead.ctx
+}
+
+// readToEnd is what CloseRead does in the background. Whatever ends the reading
+// ends the connection, as in the library.
+func (c *Conn) readToEnd(ctx context.Context) error {
+	call := c.begin(ctx)
+	_, _, err := c.Conn.Reader(ctx)
+	if err == nil {
+		call.Keep(nil)                                                          //nolint:errcheck // there is none
+		c.CloseWith(ctx, closeguard.PolicyViolation, "unexpected data message") //nolint:errcheck // the event tells
+		c.Conn.CloseNow()                                                       //nolint:errcheck // the same
+		return c.Event()
+	}
+	c.Conn.CloseNow() //nolint:errcheck // err tells
+	err = c.end(call, err, reading)
+	if c.told != nil {
+		c.told.Closed()
+	}
+	return err
 }

@@ -100,7 +100,7 @@ func (c *Conn) Event() closeguard.CloseEvent {
 
 // Translate turns an error of the library's that came past this Conn into what
 // its methods would have returned.
-func (c *Conn) Translate(err error) error { return c.end(c.begin(), err) }
+func (c *Conn) Translate(err error) error { return c.end(c.begin(), err, reading) }
 
 // begin begins a call of the library; end is its counterpart.
 func (c *Conn) begin() closeguard.Call {
@@ -110,15 +110,26 @@ func (c *Conn) begin() closeguard.Call {
 	return c.told.Begin(nil) //nolint:staticcheck // the same
 }
 
-// end makes a terminal error of the library's into the close event.
-func (c *Conn) end(call closeguard.Call, err error) error {
+// direction is what a call does.
+type direction bool
+
+const (
+	reading direction = false
+	writing direction = true
+)
+
+// end makes a terminal error of the library's into the close event. Reading
+// ends with any error but a message's own; a call that writes may also have
+// failed by itself.
+func (c *Conn) end(call closeguard.Call, err error, d direction) error {
 	if err == nil || c.ofMessage(err) {
 		return call.Keep(err)
 	}
-	if c.told != nil {
+	terminal := d == reading || ofTransport(err)
+	if c.told != nil && terminal {
 		c.tell(err)
 	}
-	return call.End(err, tells(err))
+	return call.End(err, terminal && tells(err))
 }
 
 func (c *Conn) role() closeguard.Role {

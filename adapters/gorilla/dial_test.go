@@ -1,7 +1,7 @@
 package gorilla_test
 
 import (
-	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,40 +12,55 @@ import (
 	"github.com/gorilla/websocket"
 )
 
+// A client's connection is guarded like a server's, with and without TLS.
 func TestDial(t *testing.T) {
 	for name, start := range map[string]func(*httptest.Server){"ws": (*httptest.Server).Start, "wss": (*httptest.Server).StartTLS} {
 		t.Run(name, func(t *testing.T) {
-			events := make(chan closeguard.CloseEvent, 10)
-			g, err := closeguard.New(closeguard.Options{Observers: []closeguard.Observer{closeguard.ObserverFunc(func(_ context.Context, ev closeguard.Event) {
-				if ev, ok := ev.(closeguard.CloseEvent); ok {
-					events <- ev
-				}
-			})}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := httptest.NewUnstartedServer(gorilla.Handler(g, &websocket.Upgrader{}, func(_ *http.Request, c *gorilla.Conn) error {
-				_, _, err := c.ReadMessage()
+			g := newGuard(t, closeguard.Options{})
+			ended := make(chan error, 1)
+			s := httptest.NewUnstartedServer(gorilla.Handler(g, &upgrader, func(_ *http.Request, c *gorilla.Conn) error {
+				err := readMessage(c)
+				ended <- err
 				return err
 			}))
 			start(s)
 			defer s.Close()
-			d := &websocket.Dialer{}
+			dialer := new(websocket.Dialer)
 			if name == "wss" {
-				d.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig
+				dialer.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig
 			}
-			c, _, err := gorilla.Dial(t.Context(), g, d, "ws"+strings.TrimPrefix(s.URL, "http"), nil)
+			c, resp, err := gorilla.Dial(t.Context(), g, dialer, "ws"+strings.TrimPrefix(s.URL, "http"), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !c.Guarded() {
-				t.Error("not guarded")
+			if !c.Guarded() || resp.StatusCode != http.StatusSwitchingProtocols {
+				t.Errorf("guarded: %t, answered %s", c.Guarded(), resp.Status)
 			}
-			if err := c.CloseWith(t.Context(), 4000, "bye"); err != nil {
-				t.Error(err)
+			var fe *closeguard.FrameError
+			if err := c.CloseWith(t.Context(), 1006, ""); !errors.As(err, &fe) {
+				t.Errorf("CloseWith 1006: %v, want a *FrameError", err)
 			}
-			t.Log(<-events)
-			t.Log(<-events)
+			if err := c.CloseWith(t.Context(), closeguard.MandatoryExtension, "clients may"); err != nil {
+				t.Errorf("CloseWith: %v, want nil", err)
+			}
+			expectEvent(t, c.Event(), "local closed 1010")
+			if err := readMessage(c); kind(err) != "local closed 1010" {
+				t.Errorf("read %v, want the event", err)
+			}
+			expectEvent(t, within(t, "the server", ended), "peer closed 1010")
 		})
+	}
+}
+
+// An answer that is no 101 is the library's error, with the answer.
+func TestDialRefused(t *testing.T) {
+	s := httptest.NewServer(http.NotFoundHandler())
+	defer s.Close()
+	_, resp, err := gorilla.Dial(t.Context(), newGuard(t, closeguard.Options{}), nil, "ws"+strings.TrimPrefix(s.URL, "http"), nil)
+	if err == nil || resp == nil || resp.StatusCode != http.StatusNotFound {
+		t.Errorf("got %v, %v; want an error and the 404", resp, err)
+	}
+	if !errors.Is(err, websocket.ErrBadHandshake) {
+		t.Errorf("%v is not ErrBadHandshake", err)
 	}
 }

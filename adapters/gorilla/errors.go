@@ -14,14 +14,14 @@ import (
 // ofMessage reports whether err concerns one message only: the connection goes
 // on. Compressed data that is cut off is io.ErrUnexpectedEOF, and so is TLS.
 func (c *Conn) ofMessage(err error) bool {
-	switch err { //nolint:errorlint // what wraps io.EOF is the connection's
-	case io.EOF:
-		return true
-	case io.ErrUnexpectedEOF:
-		return !errors.Is(c.Event(), err)
-	}
 	var corrupt flate.CorruptInputError
-	return errors.As(err, &corrupt)
+	return errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(c.Event(), io.ErrUnexpectedEOF)
+}
+
+// ofTransport reports whether err came from the connection below the library.
+func ofTransport(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op)
 }
 
 // tells reports whether err says more about why a connection ended than the

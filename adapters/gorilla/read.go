@@ -10,7 +10,7 @@ func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
 	call := c.begin()
 	messageType, p, err = c.Conn.ReadMessage()
 	if err != nil {
-		err = c.end(call, err)
+		err = c.end(call, err, reading)
 	}
 	return messageType, p, err
 }
@@ -21,7 +21,7 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	call := c.begin()
 	messageType, r, err = c.Conn.NextReader()
 	if err != nil {
-		return messageType, r, c.end(call, err)
+		return messageType, r, c.end(call, err, reading)
 	}
 	return messageType, &messageReader{c, r}, nil
 }
@@ -34,8 +34,8 @@ type messageReader struct {
 func (m *messageReader) Read(p []byte) (int, error) {
 	call := m.conn.begin()
 	n, err := m.r.Read(p)
-	if err != nil {
-		err = m.conn.end(call, err)
+	if err != nil && err != io.EOF { //nolint:errorlint // the end of the message
+		err = m.conn.end(call, err, reading)
 	}
 	return n, err
 }

@@ -40,7 +40,7 @@ func (c *Conn) WriteMessage(messageType int, data []byte) error {
 	err = c.Conn.WriteMessage(messageType, data)
 	c.sent(messageType, f, err)
 	if err != nil {
-		err = c.end(call, err)
+		err = c.end(call, err, writing)
 	}
 	return err
 }
@@ -56,7 +56,7 @@ func (c *Conn) WriteControl(messageType int, data []byte, deadline time.Time) er
 	err = c.Conn.WriteControl(messageType, data, deadline)
 	c.sent(messageType, f, err)
 	if err != nil {
-		err = c.end(call, err)
+		err = c.end(call, err, writing)
 	}
 	return err
 }
@@ -67,7 +67,7 @@ func (c *Conn) WritePreparedMessage(pm *websocket.PreparedMessage) error {
 	call := c.begin()
 	err := c.Conn.WritePreparedMessage(pm)
 	if err != nil {
-		err = c.end(call, err)
+		err = c.end(call, err, writing)
 	}
 	return err
 }
@@ -82,7 +82,7 @@ func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 	call := c.begin()
 	w, err := c.Conn.NextWriter(messageType)
 	if err != nil {
-		return nil, c.end(call, err)
+		return nil, c.end(call, err, writing)
 	}
 	return &messageWriter{c, w}, nil
 }
@@ -96,7 +96,28 @@ func (m *messageWriter) Write(p []byte) (int, error) {
 	call := m.conn.begin()
 	n, err := m.w.Write(p)
 	if err != nil {
-		err = m.conn.end(call, err)
+		err = m.conn.end(call, err, writing)
+	}
+	return n, err
+}
+
+// WriteString and ReadFrom are the library's, which have no need of a buffer;
+// where compression has none of them, they are what package io does without.
+
+func (m *messageWriter) WriteString(s string) (int, error) {
+	call := m.conn.begin()
+	n, err := io.WriteString(m.w, s)
+	if err != nil {
+		err = m.conn.end(call, err, writing)
+	}
+	return n, err
+}
+
+func (m *messageWriter) ReadFrom(r io.Reader) (int64, error) {
+	call := m.conn.begin()
+	n, err := io.Copy(m.w, r)
+	if err != nil {
+		err = m.conn.end(call, err, writing)
 	}
 	return n, err
 }
@@ -105,7 +126,7 @@ func (m *messageWriter) Close() error {
 	call := m.conn.begin()
 	err := m.w.Close()
 	if err != nil {
-		err = m.conn.end(call, err)
+		err = m.conn.end(call, err, writing)
 	}
 	return err
 }

@@ -3,6 +3,8 @@ package wsjson
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 
 	"github.com/closeguard/ws/adapters/coder"
 	"github.com/coder/websocket"
@@ -20,5 +22,26 @@ func Read(ctx context.Context, c *coder.Conn, v any) error {
 // Write is the library's function of that name; terminal errors are close
 // events. A value that can't be encoded leaves the connection open.
 func Write(ctx context.Context, c *coder.Conn, v any) error {
-	return c.Do(ctx, func(ws *websocket.Conn) error { return wsjson.Write(ctx, ws, v) })
+	var encoding error
+	err := c.Do(ctx, func(ws *websocket.Conn) error {
+		err := wsjson.Write(ctx, ws, v)
+		if ofValue(err) {
+			encoding, err = err, nil
+		}
+		return err
+	})
+	if encoding != nil {
+		return encoding
+	}
+	return err
+}
+
+// ofValue reports whether err says that a value can't be encoded.
+func ofValue(err error) bool {
+	var (
+		kind      *json.UnsupportedTypeError
+		value     *json.UnsupportedValueError
+		marshaler *json.MarshalerError
+	)
+	return errors.As(err, &kind) || errors.As(err, &value) || errors.As(err, &marshaler)
 }
