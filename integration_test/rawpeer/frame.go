@@ -21,8 +21,13 @@ type Frame struct {
 	Fin     bool
 	RSV     byte // RSV1 is 4, RSV2 is 2, RSV3 is 1
 	Opcode  byte
-	Masked  bool // read frames only: written frames are masked unless Bare
 	Payload []byte
+
+	// Read frames only.
+
+	Masked bool // written frames are masked unless Bare
+	Mask   [4]byte
+	Padded bool // the length takes more bytes than it needs
 
 	// Written frames only.
 
@@ -104,6 +109,9 @@ func (f Frame) String() string {
 	if f.Masked {
 		name += " masked"
 	}
+	if f.Padded {
+		name += " padded"
+	}
 	switch {
 	case f.Opcode == OpClose && len(f.Payload) == 0:
 		return name + " empty"
@@ -163,12 +171,12 @@ func parse(b []byte) (f Frame, n uint64) {
 	case length >= 126:
 		return Frame{}, 0
 	}
-	var key [4]byte
+	f.Padded = head == 4 && length < 126 || head == 10 && length < 1<<16
 	if f.Masked {
 		if uint64(len(b)) < head+4 {
 			return Frame{}, 0
 		}
-		copy(key[:], b[head:])
+		copy(f.Mask[:], b[head:])
 		head += 4
 	}
 	if uint64(len(b))-head < length {
@@ -176,7 +184,7 @@ func parse(b []byte) (f Frame, n uint64) {
 	}
 	f.Payload = make([]byte, length)
 	for i := range f.Payload {
-		f.Payload[i] = b[head+uint64(i)] ^ key[i%4]
+		f.Payload[i] = b[head+uint64(i)] ^ f.Mask[i%4]
 	}
 	return f, head + length
 }

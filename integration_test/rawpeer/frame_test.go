@@ -41,6 +41,9 @@ func TestFrameBytes(t *testing.T) {
 			}
 			want := tt.frame
 			want.Masked, want.Bare = !want.Bare, false
+			if want.Masked {
+				want.Mask = hello
+			}
 			if got.Payload = bytes.Clone(got.Payload); len(got.Payload) == 0 {
 				got.Payload = nil
 			}
@@ -58,6 +61,14 @@ func TestFrameClaimsAnyLength(t *testing.T) {
 	}
 	if _, n := parse(f.Append(nil, [4]byte{})); n != 0 {
 		t.Errorf("took %d bytes for a frame of 2^40", n)
+	}
+}
+
+func TestReadFrameKnowsAPaddedLength(t *testing.T) {
+	for _, wire := range []string{"\x88\x7e\x00\x02\x03\xe8", "\x88\x7f\x00\x00\x00\x00\x00\x00\x00\x02\x03\xe8"} {
+		if f, n := parse([]byte(wire)); n != uint64(len(wire)) || !f.Padded || f.CloseCode() != 1000 {
+			t.Errorf("% x is %v of %d bytes, want a padded close 1000", wire, f, n)
+		}
 	}
 }
 

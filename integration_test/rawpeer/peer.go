@@ -81,11 +81,12 @@ func AnyStatus() Option { return func(p *Peer) { p.anyStatus = true } }
 // A Peer is a connection to a WebSocket server. One goroutine may read and
 // another write.
 type Peer struct {
-	Response *http.Response // head of the answer to the upgrade request, without its body
+	Response *http.Response // Dial: head of the answer to the upgrade request, without its body
+	Request  *http.Request  // Accept: head of the upgrade request
 	Head     []byte         // the same, byte for byte
 	TCP      *net.TCPConn   // also below TLS; for what the methods don't do
 
-	// What the server sent after Head, as far as it was read:
+	// What the other side sent after Head, as far as it was read:
 	// frames, how it ended, and the bytes that are not yet a whole frame.
 	Frames []Frame
 	End    End
@@ -161,7 +162,7 @@ func (p *Peer) upgrade(u *url.URL) error {
 	if err := p.WriteBytes(p.encode([]byte(request), p.early)); err != nil {
 		return err
 	}
-	err := p.readHead()
+	err := p.readResponse()
 	switch {
 	case p.anyStatus && !p.upgraded():
 		return nil
@@ -177,7 +178,20 @@ func (p *Peer) upgrade(u *url.URL) error {
 }
 
 func (p *Peer) upgraded() bool {
-	return p.Response != nil && p.Response.StatusCode == http.StatusSwitchingProtocols
+	return p.Request != nil || p.Response != nil && p.Response.StatusCode == http.StatusSwitchingProtocols
+}
+
+func (p *Peer) readResponse() error {
+	if err := p.readHead(); err != nil {
+		return err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(p.Head)), nil)
+	if err != nil {
+		return err
+	}
+	response.Body = http.NoBody
+	p.Response = response
+	return nil
 }
 
 func (p *Peer) readHead() error {
@@ -185,17 +199,11 @@ func (p *Peer) readHead() error {
 	p.startWaiting()
 	for !bytes.Contains(p.Rest, end) {
 		if !p.fill() {
-			return fmt.Errorf("%s inside the head of the answer: %q", p.End, p.Rest)
+			return fmt.Errorf("%s inside the head: %q", p.End, p.Rest)
 		}
 	}
 	n := bytes.Index(p.Rest, end) + len(end)
 	p.Head, p.Rest = p.Rest[:n:n], p.Rest[n:]
-	response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(p.Head)), nil)
-	if err != nil {
-		return err
-	}
-	response.Body = http.NoBody
-	p.Response = response
 	return nil
 }
 
@@ -220,6 +228,7 @@ func (p *Peer) WriteBytes(b []byte) error {
 
 func (p *Peer) encode(dst []byte, frames []Frame) []byte {
 	for _, f := range frames {
+		f.Bare = f.Bare != (p.Request != nil) // a server masks nothing, and Bare is what no client does
 		var mask [4]byte
 		if !p.zeroMask {
 			rand.Read(mask[:])

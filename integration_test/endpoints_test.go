@@ -1,0 +1,261 @@
+package integration_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	coder "github.com/coder/websocket"
+	gorilla "github.com/gorilla/websocket"
+
+	coderadapter "github.com/closeguard/ws/adapters/coder"
+	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
+	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/rawpeer"
+)
+
+// A socket is a connection of either library, bare or of its adapter, with
+// what the handlers of these tests need of it.
+type socket interface {
+	read() (text bool, message []byte, err error)
+	write(text bool, message []byte) error
+	closeWith(code int, reason string) error // with a frame, as the library does it
+	close() error                            // without one: what every example defers
+}
+
+// A handler serves one connection. Plain library code has nobody to take its error.
+type handler func(r *http.Request, s socket) error
+
+// An endpoint is one of the four ways to serve a guarded connection.
+type endpoint struct {
+	path    string
+	library string
+	adapter bool // the library's adapter, not plain code of the library's under the middleware
+	serve   func(*closeguard.Guard, handler) http.Handler
+}
+
+var endpoints = []endpoint{
+	{"/gorilla", "gorilla", true, func(g *closeguard.Guard, f handler) http.Handler {
+		return gorillaadapter.Handler(g, &gorillaUpgrader, func(r *http.Request, c *gorillaadapter.Conn) error {
+			return f(r, gorillaSocket{c})
+		})
+	}},
+	{"/coder", "coder", true, func(g *closeguard.Guard, f handler) http.Handler {
+		return coderadapter.Handler(g, &coderOptions, func(r *http.Request, c *coderadapter.Conn) error {
+			c.SetReadLimit(-1)
+			return f(r, coderSocket{c})
+		})
+	}},
+	{"/plain/gorilla", "gorilla", false, func(g *closeguard.Guard, f handler) http.Handler {
+		return g.Middleware(plainGorilla(f))
+	}},
+	{"/plain/coder", "coder", false, func(g *closeguard.Guard, f handler) http.Handler {
+		return g.Middleware(plainCoder(f))
+	}},
+}
+
+var (
+	gorillaUpgrader = gorilla.Upgrader{EnableCompression: true}
+	coderOptions    = coder.AcceptOptions{CompressionMode: coder.CompressionContextTakeover}
+)
+
+func plainGorilla(f handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		conn, err := gorillaUpgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		f(r, gorillaSocket{conn})
+	}
+}
+
+func plainCoder(f handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		conn, err := coder.Accept(w, r, &coderOptions)
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		conn.SetReadLimit(-1)
+		f(r, coderSocket{conn})
+	}
+}
+
+type gorillaSocket struct {
+	conn interface {
+		ReadMessage() (messageType int, p []byte, err error)
+		WriteMessage(messageType int, data []byte) error
+		WriteControl(messageType int, data []byte, deadline time.Time) error
+		Close() error
+	}
+}
+
+func (s gorillaSocket) read() (bool, []byte, error) {
+	kind, message, err := s.conn.ReadMessage()
+	return kind == gorilla.TextMessage, message, err
+}
+
+func (s gorillaSocket) write(text bool, message []byte) error {
+	if text {
+		return s.conn.WriteMessage(gorilla.TextMessage, message)
+	}
+	return s.conn.WriteMessage(gorilla.BinaryMessage, message)
+}
+
+func (s gorillaSocket) closeWith(code int, reason string) error {
+	return s.conn.WriteControl(gorilla.CloseMessage, rawpeer.Close(code, reason).Payload, time.Now().Add(time.Second))
+}
+
+func (s gorillaSocket) close() error { return s.conn.Close() }
+
+type coderSocket struct {
+	conn interface {
+		Read(context.Context) (coder.MessageType, []byte, error)
+		Write(context.Context, coder.MessageType, []byte) error
+		Close(coder.StatusCode, string) error
+		CloseNow() error
+	}
+}
+
+func (s coderSocket) read() (bool, []byte, error) {
+	kind, message, err := s.conn.Read(context.Background())
+	return kind == coder.MessageText, message, err
+}
+
+func (s coderSocket) write(text bool, message []byte) error {
+	if text {
+		return s.conn.Write(context.Background(), coder.MessageText, message)
+	}
+	return s.conn.Write(context.Background(), coder.MessageBinary, message)
+}
+
+func (s coderSocket) closeWith(code int, reason string) error {
+	return s.conn.Close(coder.StatusCode(code), reason)
+}
+
+func (s coderSocket) close() error { return s.conn.CloseNow() }
+
+// echo sends each message back until the connection ends.
+func echo(_ *http.Request, s socket) error {
+	for {
+		text, message, err := s.read()
+		if err != nil {
+			return err
+		}
+		if err := s.write(text, message); err != nil {
+			return err
+		}
+	}
+}
+
+// A site is a server with the four endpoints, all with one handler, and what
+// its guard's observer was told.
+type site struct {
+	guard  *closeguard.Guard
+	url    string
+	events *events
+	peers  atomic.Int64
+}
+
+// serve starts a site on "ws" or "wss". The guard's observer is the site's own.
+func serve(t testing.TB, scheme string, opts closeguard.Options, f handler) *site {
+	t.Helper()
+	s := &site{events: newEvents()}
+	opts.Observers = append(opts.Observers, s.events)
+	guard, err := closeguard.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	for _, e := range endpoints {
+		mux.Handle(e.path+"/{peer}", e.serve(guard, f))
+	}
+	server := httptest.NewUnstartedServer(mux)
+	if scheme == "wss" {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	t.Cleanup(func() {
+		guard.Close()
+		server.Close()
+	})
+	s.guard, s.url = guard, "ws"+strings.TrimPrefix(server.URL, "http")
+	return s
+}
+
+// A visitor is a raw peer with a path of its own, by which events are told apart.
+type visitor struct {
+	*rawpeer.Peer
+	path   string
+	events *events
+}
+
+func (s *site) dial(t testing.TB, e endpoint, opts ...rawpeer.Option) *visitor {
+	t.Helper()
+	path := e.path + "/" + strconv.FormatInt(s.peers.Add(1), 10)
+	return &visitor{rawpeer.Dial(t, s.url+path, opts...), path, s.events}
+}
+
+// send writes frames in one write.
+func (v *visitor) send(t testing.TB, frames ...rawpeer.Frame) {
+	t.Helper()
+	if err := v.Write(frames...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// expect reads one frame.
+func (v *visitor) expect(t testing.TB, want rawpeer.Frame) {
+	t.Helper()
+	got, ok := v.ReadFrame()
+	if !ok {
+		t.Fatalf("no frame but %s, rest %q; want %s", v.End, v.Rest, want)
+	}
+	if got.String() != want.String() || string(got.Payload) != string(want.Payload) {
+		t.Fatalf("read %s, want %s", got, want)
+	}
+}
+
+// expectEnd reads until the server ends TCP and expects these frames and no
+// byte more.
+func (v *visitor) expectEnd(t testing.TB, end rawpeer.End, want ...rawpeer.Frame) {
+	t.Helper()
+	before := len(v.Frames)
+	v.ReadUntilEnd()
+	for _, f := range want {
+		if before == len(v.Frames) {
+			t.Errorf("no frame but %s; want %s", v.End, f)
+			continue
+		}
+		if got := v.Frames[before]; got.String() != f.String() || string(got.Payload) != string(f.Payload) {
+			t.Errorf("read %s, want %s", got, f)
+		}
+		before++
+	}
+	if more := v.Frames[before:]; len(more) > 0 || len(v.Rest) > 0 {
+		t.Errorf("then came %v and %q, want nothing", more, v.Rest)
+	}
+	if v.End != end {
+		t.Errorf("the server ended TCP with %q, want %q", v.End, end)
+	}
+}
+
+// event waits for the close event.
+func (v *visitor) event(t testing.TB) closeguard.CloseEvent {
+	t.Helper()
+	return v.events.close(t, v.path)
+}
+
+// each runs test on every endpoint.
+func each(t *testing.T, test func(t *testing.T, e endpoint)) {
+	for _, e := range endpoints {
+		t.Run(e.path, func(t *testing.T) { test(t, e) })
+	}
+}
