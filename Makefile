@@ -40,7 +40,7 @@ lint:
 # Of what -v prints it leaves the names of skipped and failed tests, and what tests report.
 race:
 	@status=0; for m in $(code); do echo "go test in $$m"; \
-	go -C $$m test -v -race -shuffle=on -timeout 15m ./... | grep -vE '^ *(=== |--- PASS)|^PASS$$' || status=1; done; exit $$status
+	go -C $$m test -v -race -count=1 -shuffle=on -timeout 15m ./... | grep -vE '^ *(=== |--- PASS)|^PASS$$' || status=1; done; exit $$status
 
 # All fuzz targets, FUZZ_SECONDS in all.
 fuzz:

@@ -25,7 +25,7 @@ type Job struct {
 	URL          string   `json:"url"` // ws or wss; any certificate is accepted
 	Subprotocols []string `json:"subprotocols,omitempty"`
 	Deflate      bool     `json:"deflate,omitempty"` // offer and use permessage-deflate; "ws" only, "undici" always offers and never compresses
-	Texts        []string `json:"texts,omitempty"`   // text messages to begin with, in every kind of job
+	Texts        []string `json:"texts,omitempty"`   // text messages to begin with, in every kind of job; in Flood after the first 1 MiB
 	Answers      int      `json:"answers,omitempty"` // messages to wait for, whatever they say
 	Size         int      `json:"size,omitempty"`    // Upload: bytes
 	Code         int      `json:"code,omitempty"`    // Close: zero calls close() without arguments

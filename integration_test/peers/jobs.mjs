@@ -62,6 +62,7 @@ function run(open, job) {
       ws.onopen = () =>
         attempt(() => {
           result.opened = true;
+          if (job.kind === 'flood') topUp(); // the texts are read in the middle of it
           for (const text of job.texts ?? []) ws.send(text);
           if (job.kind === 'upload') ws.send(bytes(job.size));
           if (job.kind === 'flood') flood = setInterval(() => attempt(topUp), 1);
