@@ -138,6 +138,13 @@ func (c *Conn) begin(ctx context.Context) closeguard.Call {
 	return c.told.Begin(ctx)
 }
 
+// heard tells of a message that came, in reduced mode.
+func (c *Conn) heard(err error) {
+	if c.told != nil && err == nil {
+		c.told.Alive()
+	}
+}
+
 // direction is what a call does.
 type direction bool
 

@@ -12,6 +12,7 @@ import (
 func (c *Conn) Read(ctx context.Context) (websocket.MessageType, []byte, error) {
 	call := c.begin(ctx)
 	t, p, err := c.Conn.Read(ctx)
+	c.heard(err)
 	return t, p, c.end(call, err, reading)
 }
 
@@ -20,6 +21,7 @@ func (c *Conn) Read(ctx context.Context) (websocket.MessageType, []byte, error) 
 func (c *Conn) Reader(ctx context.Context) (websocket.MessageType, io.Reader, error) {
 	call := c.begin(ctx)
 	t, r, err := c.Conn.Reader(ctx)
+	c.heard(err)
 	if err = c.end(call, err, reading); err != nil {
 		return t, r, err
 	}

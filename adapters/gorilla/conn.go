@@ -110,6 +110,13 @@ func (c *Conn) begin() closeguard.Call {
 	return c.told.Begin(nil) //nolint:staticcheck // the same
 }
 
+// heard tells of a message that came, in reduced mode.
+func (c *Conn) heard(err error) {
+	if c.told != nil && err == nil {
+		c.told.Alive()
+	}
+}
+
 // direction is what a call does.
 type direction bool
 

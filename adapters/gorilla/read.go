@@ -9,6 +9,7 @@ import (
 func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
 	call := c.begin()
 	messageType, p, err = c.Conn.ReadMessage()
+	c.heard(err)
 	if err != nil {
 		err = c.end(call, err, reading)
 	}
@@ -20,6 +21,7 @@ func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
 func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	call := c.begin()
 	messageType, r, err = c.Conn.NextReader()
+	c.heard(err)
 	if err != nil {
 		return messageType, r, c.end(call, err, reading)
 	}
