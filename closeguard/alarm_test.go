@@ -1,17 +1,19 @@
 package closeguard
 
 import (
+	"bufio"
+	"bytes"
+	"context"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/closeguard/ws/closeguard/closetest"
 )
 
 // aGuard is a guard and some open connections of it, whose peers are silent.
@@ -23,8 +25,7 @@ func aGuard(t *testing.T, n int, opts Options) (*Guard, []*link) {
 	}
 	links := make([]*link, n)
 	for i := range links {
-		nc, _ := closetest.Pipe()
-		c, err := g.WrapConn(nc, Server)
+		c, err := g.WrapConn(newSilent(), Server)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,6 +34,21 @@ func aGuard(t *testing.T, n int, opts Options) (*Guard, []*link) {
 	}
 	return g, links
 }
+
+// silent is a transport that takes everything and brings nothing.
+type silent struct {
+	net.Conn // of a pipe, for what isn't below
+	closed   chan struct{}
+}
+
+func newSilent() silent {
+	nc, _ := net.Pipe()
+	return silent{nc, make(chan struct{})}
+}
+
+func (c silent) Read([]byte) (int, error)    { <-c.closed; return 0, net.ErrClosed }
+func (c silent) Write(p []byte) (int, error) { return len(p), nil }
+func (c silent) Close() error                { close(c.closed); return nil }
 
 // The alarm that is due first is in front, however alarms are set, moved and
 // taken back, and each link knows its place.
@@ -84,15 +100,13 @@ func TestOneTimerForAll(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				before := runtime.NumGoroutine()
 				g, links := aGuard(t, 1, tt.opts)
 				timer := g.alarms.timer
 				if (timer != nil) != (tt.want > 0) || (links[0].life != nil) != (tt.want > 0) {
 					t.Errorf("timer %v, lifetime %v", timer, links[0].life)
 				}
 				for range 999 {
-					nc, _ := closetest.Pipe()
-					c, err := g.WrapConn(nc, Server)
+					c, err := g.WrapConn(newSilent(), Server)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -106,8 +120,8 @@ func TestOneTimerForAll(t *testing.T) {
 				if g.alarms.timer != timer {
 					t.Error("there is another timer")
 				}
-				if after := runtime.NumGoroutine(); after > before {
-					t.Errorf("%d goroutines for 1,000 open connections", after-before)
+				if n := started(0); n > 0 {
+					t.Errorf("%d goroutines for 1,000 open connections", n)
 				}
 				g.Close()
 			})
@@ -123,24 +137,24 @@ func TestAlarmsAreNotMovedByEveryByte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nc, peer := closetest.Pipe()
+		nc, peer := net.Pipe()
 		c, err := g.WrapConn(nc, Client)
 		if err != nil {
 			t.Fatal(err)
 		}
-		first := g.alarms.armed
+		first, _ := g.alarms.state()
 		for range 59 {
 			time.Sleep(time.Second)
-			peer.Write([]byte{0x81, 0})
+			go peer.Write([]byte{0x81, 0})
 			c.Read(make([]byte, 2))
-			if g.alarms.armed != first || len(g.alarms.queue) != 1 {
-				t.Fatalf("the timer fires at %v, %d alarms", g.alarms.armed, len(g.alarms.queue))
+			if armed, n := g.alarms.state(); armed != first || n != 1 {
+				t.Fatalf("the timer fires at %v for %d alarms", armed, n)
 			}
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if want := first + 59*time.Second; g.alarms.armed != want {
-			t.Errorf("the timer fires at %v, want %v", g.alarms.armed, want)
+		if armed, _ := g.alarms.state(); armed != first+59*time.Second {
+			t.Errorf("the timer fires at %v, want %v", armed, first+59*time.Second)
 		}
 		g.Close()
 	})
@@ -154,25 +168,23 @@ func TestPingsAreSentByACrew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		gate := make(chan struct{})
+		gate, writes := make(chan struct{}), new(atomic.Int64)
 		for range 3 * crewSize {
-			nc, _ := closetest.Pipe()
-			c, err := g.WrapConn(gated{nc, gate}, Server)
+			c, err := g.WrapConn(gated{newSilent(), gate, writes}, Server)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { runtime.KeepAlive(c) })
 		}
-		before := runtime.NumGoroutine()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if got := runtime.NumGoroutine() - before; got != crewSize {
-			t.Errorf("%d goroutines, want %d", got, crewSize)
+		if n := started(crewSize); n != crewSize || writes.Load() != crewSize {
+			t.Errorf("%d goroutines, %d pings under way; want %d", n, writes.Load(), crewSize)
 		}
 		close(gate)
 		synctest.Wait()
-		if got := runtime.NumGoroutine() - before; got > 0 {
-			t.Errorf("%d goroutines are left", got)
+		if n := started(0); n > 0 || writes.Load() != 3*crewSize {
+			t.Errorf("%d goroutines are left after %d pings", n, writes.Load())
 		}
 		g.Close()
 	})
@@ -181,12 +193,36 @@ func TestPingsAreSentByACrew(t *testing.T) {
 // gated is a transport whose Write waits for a gate.
 type gated struct {
 	net.Conn
-	gate <-chan struct{}
+	gate   <-chan struct{}
+	writes *atomic.Int64
 }
 
 func (c gated) Write(p []byte) (int, error) {
+	c.writes.Add(1)
 	<-c.gate
 	return c.Conn.Write(p)
+}
+
+// state is when the timer fires, and for how many alarms.
+func (a *alarms) state() (armed instant, n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.armed, len(a.queue)
+}
+
+// started is how many goroutines there are that the guard has started, when
+// those of the bubble that have something to do have done it: want, if all is well.
+func started(want int) (n int) {
+	buf := make([]byte, 1<<22)
+	for range 1000 { // the last steps of one that ends are nobody's to wait for
+		synctest.Wait()
+		all := buf[:runtime.Stack(buf, true)]
+		if n = bytes.Count(all, []byte("created by github.com/closeguard/ws/closeguard.(")); n == want {
+			break
+		}
+		runtime.Gosched()
+	}
+	return n
 }
 
 // A guard keeps nothing of connections that have ended, nor of requests that
@@ -197,7 +233,7 @@ func TestAGuardForgets(t *testing.T) {
 		for i, l := range links {
 			l.setKeys([]string{"all", string(rune('a' + i%20))})
 		}
-		kick, cancel := timeout(t, time.Second)
+		kick, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		g.CloseKey(kick, "a", CloseFrame{Code: 4000})
 		links[50].close(nil)
@@ -213,7 +249,7 @@ func TestAGuardForgets(t *testing.T) {
 		if _, ok := g.keys["refused"]; ok {
 			t.Error("a refused request's keys are kept")
 		}
-		ctx, cancel := timeout(t, time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		g.Shutdown(ctx)
 		synctest.Wait()
@@ -230,4 +266,11 @@ func TestAGuardForgets(t *testing.T) {
 			t.Errorf("connection %d has keys", i)
 		}
 	})
+}
+
+// hijackable is a ResponseWriter that could be hijacked.
+type hijackable struct{ http.ResponseWriter }
+
+func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, http.ErrNotSupported
 }

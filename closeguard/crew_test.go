@@ -1,12 +1,8 @@
 package closeguard
 
 import (
-	"bufio"
-	"context"
-	"net"
-	"net/http"
-	"runtime"
-	"sync/atomic"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,62 +12,47 @@ import (
 // order in which they came, and goes home when there is nothing to do.
 func TestCrew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := runtime.NumGoroutine()
 		c := crew{size: 3}
-		var busy, most, done atomic.Int64
-		var order []int64
-		for i := range int64(10) {
-			c.do(func() {
-				most.Store(max(most.Load(), busy.Add(1)))
-				if i >= 3 {
-					order = append(order, i/3) // three at a time, in any order among themselves
-				}
-				time.Sleep(time.Second + time.Duration(i))
-				busy.Add(-1)
-				done.Add(1)
-			})
+		began := time.Now()
+		var mu sync.Mutex
+		var starts []time.Duration
+		job := func() {
+			mu.Lock()
+			starts = append(starts, time.Since(began))
+			mu.Unlock()
+			time.Sleep(time.Second)
 		}
-		synctest.Wait()
-		if got := runtime.NumGoroutine() - before; got != 3 {
-			t.Errorf("%d goroutines, want 3", got)
-		}
-		if !c.waiting() {
-			t.Error("no job waits")
-		}
-		time.Sleep(3*time.Second + time.Millisecond)
-		synctest.Wait()
-		if c.waiting() {
-			t.Error("a job waits")
-		}
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if most.Load() != 3 || done.Load() != 10 {
-			t.Errorf("%d jobs were done, %d at a time; want 10, 3 at a time", done.Load(), most.Load())
-		}
-		for i, round := range order {
-			if round != int64(i/3+1) {
-				t.Errorf("order: %v", order)
-				break
+		for i := range 7 {
+			if got, want := c.waiting(), i > 3; got != want {
+				t.Errorf("after %d jobs: waiting is %t", i, got)
 			}
+			c.do(job)
 		}
-		if got := runtime.NumGoroutine() - before; got != 0 || c.busy != 0 {
-			t.Errorf("%d goroutines are left, %d busy", got, c.busy)
+		time.Sleep(time.Minute)
+		c.do(job) // it comes back
+		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if want := []time.Duration{0, 0, 0, 1e9, 1e9, 1e9, 2e9, 60e9}; !slices.Equal(starts, want) {
+			t.Errorf("jobs begin at %v, want %v", starts, want)
 		}
-		c.do(func() { done.Add(1) })
-		synctest.Wait()
-		if done.Load() != 11 {
-			t.Error("it doesn't come back")
+		if n := started(0); n > 0 || c.busy != 0 || c.jobs != nil || c.waiting() {
+			t.Errorf("%d goroutines are left, %d busy, %d jobs", n, c.busy, len(c.jobs))
 		}
 	})
 }
 
-func timeout(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(t.Context(), d)
-}
-
-// hijackable is a ResponseWriter that could be hijacked.
-type hijackable struct{ http.ResponseWriter }
-
-func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return nil, nil, http.ErrNotSupported
+// First come, first served.
+func TestCrewOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := crew{size: 1}
+		var order []int
+		for i := range 100 {
+			c.do(func() { order = append(order, i) })
+		}
+		synctest.Wait()
+		if len(order) != 100 || !slices.IsSorted(order) {
+			t.Errorf("order: %v", order)
+		}
+	})
 }

@@ -146,7 +146,7 @@ func TestJoin(t *testing.T) {
 			}
 		})
 	}
-	if got := join(nil, reset, syscall.ECONNRESET); got != error(reset) { //nolint:errorlint // it must be this very one
+	if got := join(nil, reset, syscall.ECONNRESET); got != error(reset) {
 		t.Errorf("one error became %T", got)
 	}
 }
@@ -159,7 +159,7 @@ func (uncomparable) Error() string { return "many" }
 // Unwrap() []error.
 func checkNoNils(t *testing.T, err error) {
 	t.Helper()
-	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
+	switch e := err.(type) {
 	case *concealedError:
 		checkNoNils(t, e.err)
 	case interface{ Unwrap() []error }:
@@ -197,7 +197,7 @@ func TestConceal(t *testing.T) {
 				t.Errorf("the text became %q", got)
 			}
 			checkIs(t, got, tt.is...)
-			if _, hidden := got.(*concealedError); hidden != tt.hidden { //nolint:errorlint // it is about the outermost
+			if _, hidden := got.(*concealedError); hidden != tt.hidden {
 				t.Errorf("hidden %v, want %v", hidden, tt.hidden)
 			}
 			var before, after *net.OpError

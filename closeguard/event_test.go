@@ -258,7 +258,7 @@ func TestTheCallersClosedConnection(t *testing.T) {
 				t.Errorf("errors.Is(%v, net.ErrClosed) = %v, want %v", ev, got, tt.want)
 			}
 			var op *net.OpError
-			if !errors.Is(ev, library) || !errors.As(ev, &op) || op != connClosed { //nolint:errorlint // this very one
+			if !errors.Is(ev, library) || !errors.As(ev, &op) || op != connClosed {
 				t.Errorf("%v hides more than net.ErrClosed", ev)
 			}
 		})

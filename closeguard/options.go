@@ -1,6 +1,7 @@
 package closeguard
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -205,12 +206,12 @@ func (o Options) withDefaults() (Options, error) {
 
 // frameFor is the default of Options.CloseFrameFor.
 func frameFor(_ ConnInfo, cause error) CloseFrame {
-	switch cause { //nolint:errorlint // the guard gives these very values
-	case ErrPingTimeout:
+	switch {
+	case errors.Is(cause, ErrPingTimeout):
 		return CloseFrame{Code: GoingAway, Reason: "ping timeout"}
-	case ErrIdleTimeout:
+	case errors.Is(cause, ErrIdleTimeout):
 		return CloseFrame{Code: GoingAway, Reason: "idle timeout"}
-	case ErrMaxAge:
+	case errors.Is(cause, ErrMaxAge):
 		return CloseFrame{Code: GoingAway, Reason: "maximum age reached"}
 	default:
 		return CloseFrame{Code: PolicyViolation, Reason: "too slow"}

@@ -49,7 +49,7 @@ func (l *link) returned(err error) {
 	defer l.mu.Unlock()
 	var outermost coded
 	errors.As(err, &outermost)
-	chosen, _ := outermost.(*closeError) //nolint:errorlint // one inside another event is that event's
+	chosen, _ := outermost.(*closeError) // one inside another event is that event's
 	bare := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, context.Canceled) || isTimeout(err) ||
 		l.closed && errors.Is(err, net.ErrClosed) // the program's own Close woke the library

@@ -75,7 +75,7 @@ func TestTruncatedMessage(t *testing.T) {
 								if !strings.Contains(err.Error(), "inside a message") {
 									t.Errorf("cut at %d: %v doesn't say so", at, err)
 								}
-							} else if err != transport.eof { //nolint:errorlint // nothing may wrap it: libraries compare
+							} else if err != transport.eof {
 								t.Errorf("cut at %d: %v, want %v as it is", at, err, transport.eof)
 							}
 							c.Close()

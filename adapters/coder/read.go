@@ -38,7 +38,7 @@ type messageReader struct {
 func (m *messageReader) Read(p []byte) (int, error) {
 	call := m.conn.begin(m.ctx)
 	n, err := m.r.Read(p)
-	if err == io.EOF { //nolint:errorlint // the end of the message
+	if err == io.EOF {
 		return n, call.Keep(err)
 	}
 	return n, m.conn.end(call, err, reading)

@@ -17,6 +17,7 @@ import (
 	"github.com/closeguard/ws/adapters/coder/wsjson"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/coder/websocket"
+	gorilla "github.com/gorilla/websocket"
 )
 
 // An ending is a way in which a connection ends, and what its event must say.
@@ -327,6 +328,55 @@ func TestDo(t *testing.T) {
 		t.Errorf("read %q", b)
 	}
 	expectEvent(t, s.event(t), "peer closed 4000")
+}
+
+// A context that has ended before a Write may let the message through and end
+// the connection behind it, or leave both alone; a Close is never made up.
+func TestAContextThatHasEndedBefore(t *testing.T) {
+	for range 20 {
+		s, c, p := connect(t, closeguard.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		go func() {
+			for c.Event() == nil {
+				c.Write(ctx, websocket.MessageText, nil)
+			}
+		}()
+		for _, _, err := p.ReadMessage(); ; _, _, err = p.ReadMessage() {
+			if gorilla.IsCloseError(err, gorilla.CloseAbnormalClosure) {
+				break // TCP ended without a Close
+			}
+			if err != nil {
+				t.Fatalf("the peer saw %v", err)
+			}
+		}
+		ev := s.event(t)
+		expectEvent(t, ev, "dropped")
+		if !errors.Is(ev, context.Canceled) {
+			t.Errorf("%v is not %v", ev, context.Canceled)
+		}
+	}
+}
+
+// A reader at the wrong time is not the end.
+func TestReadingBeforeTheLastMessageIsRead(t *testing.T) {
+	s, c, p := connect(t, closeguard.Options{})
+	p.send(frame(0x01, "a part"))
+	_, r, err := c.Reader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Reader(t.Context()); err == nil || kind(err) != "open" {
+		t.Errorf("got %v, want the library's error", err)
+	}
+	p.send(frame(0x80, ", the rest"), frame(0x88, closePayload(1000, "")))
+	if b, err := io.ReadAll(r); string(b) != "a part, the rest" || err != nil {
+		t.Errorf("read %q, %v", b, err)
+	}
+	expectEvent(t, readMessage(c), "peer closed 1000")
+	if ev := s.event(t); ev.End().Err != nil {
+		t.Errorf("the cause is %v, want none", ev.End().Err)
+	}
 }
 
 // CloseStatus gives the answer that it gives on a bare connection.

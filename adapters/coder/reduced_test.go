@@ -143,6 +143,15 @@ func TestReducedModeAndErrorsOfOneCall(t *testing.T) {
 	if err := wsjson.Write(t.Context(), c, func() {}); err == nil || kind(err) != "open" {
 		t.Errorf("a value that has no JSON: %v", err)
 	}
+	w, err := c.Writer(t.Context(), websocket.MessageText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if err := w.Close(); err == nil || kind(err) != "open" {
+		t.Errorf("a writer that is closed: %v", err)
+	}
+	p.expect("")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if err := c.Ping(ctx); err == nil || kind(err) != "open" {

@@ -141,7 +141,7 @@ var sizes = []int{64, 4 << 10, 64 << 10}
 // The guard allocates nothing per message, and neither does the adapter but
 // where the table says so.
 func TestAllocationsPerMessage(t *testing.T) {
-	const messages = 100 // per run, so that what others allocate meanwhile makes no difference
+	const messages = 40 // per run, so that what others allocate meanwhile makes no difference
 	for _, e := range echoes {
 		for _, size := range sizes {
 			t.Run(fmt.Sprintf("%s/%d bytes", e.name, size), func(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // RFC 6455 section 4.2.2 wants it
+	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -126,6 +126,6 @@ func (p *Peer) answer() error {
 
 // acceptKey is the proof of RFC 6455 section 4.2.2 that the server understood.
 func acceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see the import
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }

@@ -1,4 +1,26 @@
-// Package closetest holds what tests of closing connections need.
+// Package closetest holds what tests of closing connections need: peers that are rude in a way that has a name, a
+// recorder of closeguard's events, connections in memory for fake time, and a kit that checks an adapter.
+//
+// How a program bears a client that never answers its Close, in a test that takes no time:
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		var events closetest.Recorder
+//		guard, _ := closeguard.New(closeguard.Options{Observers: []closeguard.Observer{&events}})
+//		listener := closetest.Listen()
+//		server := http.Server{Handler: handler(guard)}
+//		go server.Serve(listener)
+//		defer server.Close()
+//		client, _ := listener.Dial(t.Context())
+//		peer, _ := closetest.Upgrade(t.Context(), client, "ws://example.com/", nil)
+//		seen := closetest.Mute.Run(t.Context(), peer)
+//		closed, _ := events.WaitClosed(t.Context(), 1)
+//		t.Log(seen, closed[0]) // or check them
+//	})
+//
+// Over TCP, [Dial] takes the place of the listener and the bubble. [Rude] has all the manners, for a table; a [Peer]'s
+// methods make others. An adapter between closeguard and a WebSocket library is checked by [TestAdapter].
+//
+// # Fake time
 //
 // [Pipe] and [Listen] make connections in memory that end the way TCP ends them: with a FIN, with a reset, or
 // not at all. They are made for [testing/synctest]: a goroutine that waits in one of their methods is durably

@@ -54,7 +54,7 @@ func (f Frame) String() string {
 func text(s string) Frame { return Frame{Opcode: OpText, Payload: []byte(s)} }
 
 func closing(code closeguard.Code, reason string) Frame {
-	payload := binary.BigEndian.AppendUint16(nil, uint16(code)) //nolint:gosec // only 16 bits fit the wire
+	payload := binary.BigEndian.AppendUint16(nil, uint16(code))
 	return Frame{Opcode: OpClose, Payload: append(payload, reason...)}
 }
 
@@ -143,7 +143,7 @@ const maxPayload = 64 << 20
 
 func readRest(r io.Reader, p []byte) error {
 	_, err := io.ReadFull(r, p)
-	if err == io.EOF { //nolint:errorlint // a wrapped one is an error of its own
+	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
 	return err

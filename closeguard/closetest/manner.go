@@ -40,7 +40,8 @@ func Rude() []Manner {
 	}
 }
 
-// Polite answers Pings and the program's Close, and reads until the program ends TCP; as a server it ends it itself.
+// Polite answers Pings and the program's Close, unless the peer has written one before, and reads until the program ends
+// TCP. As a server it ends TCP itself when it has seen the Close.
 var Polite = Manner{"polite", func(_ context.Context, p *Peer) { p.polite() }}
 
 func (p *Peer) polite() {
@@ -52,8 +53,10 @@ func (p *Peer) polite() {
 		switch {
 		case f.Opcode == OpPing:
 			p.WriteFrame(Frame{Opcode: OpPong, Payload: f.Payload}) //nolint:errcheck // reading tells
-		case f.Opcode == OpClose && p.seen.After == 0:
-			p.WriteFrame(Frame{Opcode: OpClose, Payload: f.Payload[:min(2, len(f.Payload))]}) //nolint:errcheck // the same
+		case f.Opcode == OpClose:
+			if !p.began.Load() {
+				p.WriteFrame(Frame{Opcode: OpClose, Payload: f.Payload[:min(2, len(f.Payload))]}) //nolint:errcheck // the same
+			}
 			if p.role == closeguard.Server {
 				return
 			}

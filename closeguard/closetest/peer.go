@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/closeguard/ws/closeguard"
 )
@@ -27,6 +28,7 @@ type Peer struct {
 	role  closeguard.Role
 	piece int // the most bytes that one Write of the connection takes; 0: any number
 	seen  Seen
+	began atomic.Bool // a well-framed Close was written
 }
 
 // NewPeer returns a peer with that role on a connection whose opening handshake is over, or needs none: the other end of
@@ -43,6 +45,9 @@ func (p *Peer) WriteFrame(frames ...Frame) error {
 	var b []byte
 	for _, f := range frames {
 		b = f.append(b, p.role)
+		if f.Opcode == OpClose && !f.More && len(f.Payload) <= 125 {
+			p.began.Store(true)
+		}
 	}
 	return p.WriteBytes(b)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"syscall"
 
 	"github.com/closeguard/ws/closeguard"
@@ -45,7 +46,7 @@ func (s Seen) String() string {
 		out += " (illegal)"
 	}
 	if s.After > 0 {
-		out += fmt.Sprintf(", then %d frames more", s.After)
+		out += fmt.Sprintf(", frames after it: %d", s.After)
 	}
 	switch {
 	case s.End == nil:
@@ -56,6 +57,8 @@ func (s Seen) String() string {
 		return out + ", then FIN"
 	case errors.Is(s.End, syscall.ECONNRESET):
 		return out + ", then RST"
+	case errors.Is(s.End, net.ErrClosed):
+		return out + ", then it closed itself"
 	}
 	return out + ", then " + s.End.Error()
 }
