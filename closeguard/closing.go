@@ -53,7 +53,8 @@ type closing struct {
 	left  instant // when it was out
 
 	takeover  bool // the program won't read on: read for it as soon as it doesn't
-	reading   bool // a goroutine reads and discards
+	reading   bool // the guard has taken over reading
+	taking    bool // it has the turn to read
 	last      bool // both frames are there, only the end of TCP is awaited
 	lastBy    time.Time
 	shut      bool // our direction of the stream is ended
@@ -207,14 +208,15 @@ func (l *link) flush(deadline time.Time) {
 
 // order waits until a Close of ours that the transport is taking, or is about to
 // be given, has left: what came meanwhile may be the answer to it, and then ours
-// was the first.
+// was the first. A Read of a library that closes doesn't wait.
 func (l *link) order() {
-	if !l.leaving && !l.flushing {
+	wait := func() bool { return (l.leaving || l.flushing) && (l.taking || !l.closed) }
+	if !wait() {
 		return
 	}
 	t := time.NewTimer(lastWait)
 	defer t.Stop()
-	for stuck := false; (l.leaving || l.flushing) && !stuck; {
+	for stuck := false; wait() && !stuck; {
 		if l.out.free == nil {
 			l.out.free = make(chan struct{})
 		}
@@ -470,7 +472,11 @@ func (l *link) discard() {
 	if !l.in.take(&l.mu, func() bool { return l.ending }) {
 		return
 	}
-	defer l.in.give()
+	l.taking = true
+	defer func() {
+		l.taking = false
+		l.in.give()
+	}()
 	for !l.ending {
 		if l.last && l.late && !l.shut {
 			// Both frames are out: the peer may know at once that nothing follows.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
@@ -390,7 +389,7 @@ func TestEviction(t *testing.T) {
 		is(t, conns[1].ended("local closed 1001, sent 1001"), net.ErrClosed, closeguard.ErrBareClose, closeguard.ErrEvicted)
 		conns[1].peerSees("close 1001 | EOF")
 		go g.Shutdown(context.Background())
-		synctest.Wait()
+		time.Sleep(2 * time.Second) // the guard reads for the last one, too
 		for _, i := range []int{0, 2, 3} {
 			select {
 			case <-conns[i].Done():
@@ -399,5 +398,26 @@ func TestEviction(t *testing.T) {
 			}
 			conns[i].finish()
 		}
+	})
+}
+
+// A Read that holds the peer's Close back, because ours may have been first,
+// is woken like any other.
+func TestCloseWakesAReadOfThePeersClose(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := guard(t, closeguard.Server, closeguard.Options{})
+		c.write(big(1<<16 - 4))
+		read := make(chan error)
+		go func() { read <- c.readAll() }()
+		time.Sleep(time.Second)
+		closers[1].close(c) // it will wait for room
+		c.send(closeWith(1000, ""))
+		time.Sleep(100 * time.Millisecond)
+		go c.Close()
+		is(t, <-read, net.ErrClosed)
+		c.after(1100 * time.Millisecond)
+		c.peerGets("binary of 65532 bytes | close 1008")
+		c.peer.Close()
+		<-c.Done()
 	})
 }

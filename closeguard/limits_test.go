@@ -330,6 +330,17 @@ func TestDeadlinesShorten(t *testing.T) {
 		c.ends("dropped 1006, intended 1008")
 		c.after(5 * time.Second)
 	})
+	bubble(t, func(t *testing.T) { // what the guard writes and reads itself
+		c := guard(t, closeguard.Server, closeguard.Options{})
+		c.write(big(1<<16 - 4))
+		closers[1].close(c)
+		synctest.Wait()
+		c.SetDeadline(time.Now().Add(-time.Second))
+		c.send(big(1 << 20))
+		c.peerGets("binary of 65532 bytes | close 1008")
+		c.finish()
+		c.ends("local closed 1008, sent 1008, received 1000, clean")
+	})
 }
 
 // They never prolong, whoever sets them again and again.

@@ -7,6 +7,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -43,8 +45,21 @@ func serve(t *testing.T, opts closeguard.Options, handler http.HandlerFunc) *sit
 
 // listen starts a server, which is closed at the end of the test.
 func listen(t *testing.T, h http.Handler) *closetest.Listener {
+	t.Helper()
 	l := closetest.Listen()
-	server := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
+	watched := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if err, ok := v.(runtime.Error); ok { // net/http would hide it
+				t.Errorf("%v\n%s", err, debug.Stack())
+			}
+			if v != nil {
+				panic(v)
+			}
+		}()
+		h.ServeHTTP(w, r)
+	})
+	server := &http.Server{Handler: watched, ErrorLog: log.New(io.Discard, "", 0)}
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
 	return l

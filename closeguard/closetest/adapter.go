@@ -49,10 +49,14 @@ type Conn interface {
 	Guarded() bool
 }
 
-// TestAdapter checks that an adapter keeps what closeguard promises, each promise in a subtest with its name. Each runs
-// in a synctest bubble, over connections in memory, with peers that write frames by hand: it takes no time, and what
-// hangs is seen at once. The library must bear that: its goroutines have to be made per connection, and no mutex may be
-// waited for while another goroutine holds it over I/O.
+// TestAdapter checks that an adapter keeps what closeguard promises, each promise in a subtest with its name: terminal
+// errors are events and keep the library's error, net.ErrClosed is matched where it is true, an illegal Close is refused
+// and the connection goes on, the handler's return or panic chooses the Close, limits end a silent peer, a cut message is
+// an error, and each connection yields one event.
+//
+// Each subtest runs in a synctest bubble, over connections in memory, with peers that write frames by hand: it takes no
+// time, and what hangs is seen at once. The library has to bear that: its goroutines are made per connection, and none
+// waits for a mutex that another one holds over I/O.
 func TestAdapter(t *testing.T, a Adapter) {
 	t.Helper()
 	if a.Handler == nil {

@@ -14,7 +14,9 @@
 //		peer, _ := closetest.Upgrade(t.Context(), client, "ws://example.com/", nil)
 //		seen := closetest.Mute.Run(t.Context(), peer)
 //		closed, _ := events.WaitClosed(t.Context(), 1)
-//		t.Log(seen, closed[0]) // or check them
+//		if seen.Close == nil || closed[0].Clean() {
+//			t.Errorf("the client saw %v, the guard told %v", seen, closed[0])
+//		}
 //	})
 //
 // Over TCP, [Dial] takes the place of the listener and the bubble. [Rude] has all the manners, for a table; a [Peer]'s

@@ -50,10 +50,10 @@ func (p *Peer) polite() {
 		if err != nil {
 			return
 		}
-		switch {
-		case f.Opcode == OpPing:
+		switch f.Opcode {
+		case OpPing:
 			p.WriteFrame(Frame{Opcode: OpPong, Payload: f.Payload}) //nolint:errcheck // reading tells
-		case f.Opcode == OpClose:
+		case OpClose:
 			if !p.began.Load() {
 				p.WriteFrame(Frame{Opcode: OpClose, Payload: f.Payload[:min(2, len(f.Payload))]}) //nolint:errcheck // the same
 			}

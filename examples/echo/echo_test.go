@@ -572,6 +572,9 @@ func TestRunRefuses(t *testing.T) {
 		"a limit that is none":   {[]string{"-limit", "-1"}, "-limit is -1: must be positive"},
 		"an impossible address":  {[]string{"-addr", "127.0.0.1:-1"}, "listen tcp: address -1: invalid port"},
 		"a limit in other words": {[]string{"-limit", "64K"}, `invalid value "64K" for flag -limit: parse error`},
+		"a wait that is none":    {[]string{"-drain-wait", "-1s"}, "-drain-wait is -1s: must not be negative"},
+		"a window that is none":  {[]string{"-drain-window", "-1s"}, "closeguard: Options.DrainWindow is -1s: must not be negative"},
+		"no time after the wait": {[]string{"-drain-wait", "5s", "-grace", "5s"}, "-grace is 5s: must be longer than -drain-wait, 5s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -24,9 +24,6 @@ import (
 	"github.com/closeguard/ws/closeguard"
 )
 
-// shutdownTimeout is how long connections get to end by themselves.
-const shutdownTimeout = 10 * time.Second
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
@@ -43,6 +40,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
 	format := flags.String("log", "json", "`format` of the log: json, or console for people")
 	limit := flags.Int64("limit", 64<<10, "`bytes` of the largest message to take")
+	var end shutdown
+	flags.DurationVar(&end.wait, "drain-wait", 0, "`time` between the signal and the shutdown, for load balancers to see that /readyz is 503")
+	flags.DurationVar(&end.window, "drain-window", 0, "`time` over which the shutdown spreads its Close frames")
+	flags.DurationVar(&end.grace, "grace", 10*time.Second, "`time` from the signal on after which connections are aborted")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(stdout)
@@ -54,6 +55,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case *limit <= 0:
 		return fmt.Errorf("-limit is %d: must be positive", *limit)
+	case end.wait < 0:
+		return fmt.Errorf("-drain-wait is %v: must not be negative", end.wait)
+	case end.grace <= end.wait:
+		return fmt.Errorf("-grace is %v: must be longer than -drain-wait, %v", end.grace, end.wait)
 	}
 	logger, err := newLogger(*format, stdout)
 	if err != nil {
@@ -62,8 +67,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 
 	ended := new(closes)
 	guard, err := closeguard.New(closeguard.Options{
-		Observers: []closeguard.Observer{zaplog.Observer(logger), ended},
-		Attrs:     attrs,
+		Observers:   []closeguard.Observer{zaplog.Observer(logger), ended},
+		Attrs:       attrs,
+		DrainWindow: end.window,
 	})
 	if err != nil {
 		return err
@@ -72,8 +78,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /readyz", &end)
+	mux.Handle("/", newHandler(guard, ended, *limit))
 	server := &http.Server{
-		Handler:           newHandler(guard, ended, *limit),
+		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          errorLog,
 	}
@@ -89,26 +98,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		guard.Close() //nolint:errcheck // it is always nil
 		return err
 	case <-ctx.Done():
-		shutDown(logger, guard, server)
+		end.run(logger, guard, server)
 		return nil
 	}
-}
-
-// shutDown ends the WebSockets through the guard and everything else through
-// the server, which leaves WebSockets alone.
-func shutDown(logger *zap.Logger, guard *closeguard.Guard, server *http.Server) {
-	logger.Info("shutting down")
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	requests := make(chan error, 1)
-	go func() { requests <- server.Shutdown(ctx) }()
-	report, err := guard.Shutdown(ctx)
-	if err := errors.Join(err, <-requests); err != nil {
-		logger.Warn("shut down", zap.Stringer("report", report), zap.Error(err))
-		server.Close() //nolint:errcheck // the program ends
-		return
-	}
-	logger.Info("shut down", zap.Stringer("report", report))
 }
 
 // newLogger writes one line per entry: JSON, or what people like to read.

@@ -1,0 +1,76 @@
+package closeguard
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+)
+
+// A context that Go can't compare: programs pass such structs by value.
+type valueContext struct {
+	context.Context
+	_ []int
+}
+
+// Calls with contexts that may end leave nothing behind, however many there
+// are, side by side or one after the other.
+func TestCallsForgetTheirContexts(t *testing.T) {
+	g, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := g.newLink(context.Background(), ConnInfo{})
+	c := &Conn{link: l}
+	ends := []func(Call){
+		func(call Call) { call.End(nil, false) },
+		func(call Call) { call.End(errors.New("failed"), true) },
+		func(call Call) { call.Keep(errors.New("of a message")) },
+	}
+	var calls sync.WaitGroup
+	for range 20 {
+		calls.Go(func() {
+			for i := range 300 {
+				ctx, cancel := context.WithCancel(context.Background())
+				if i%2 == 0 {
+					ctx = valueContext{Context: ctx}
+				}
+				call := c.Begin(ctx)
+				if i%3 == 0 {
+					cancel()
+				}
+				ends[i%len(ends)](call)
+				cancel()
+			}
+		})
+	}
+	calls.Wait()
+	if n := len(l.calls.watched); n != 0 {
+		t.Errorf("%d contexts are watched after all calls have ended", n)
+	}
+	for _, ctx := range l.calls.watched[:cap(l.calls.watched)] {
+		if ctx != nil {
+			t.Errorf("the slice still holds %v", ctx)
+		}
+	}
+	if l.told != nil || !l.hs.open() {
+		t.Errorf("told %v, open %t; calls that fail don't end an open connection", l.told, l.hs.open())
+	}
+}
+
+// A call whose context can't end costs nothing; one whose context can costs no
+// allocation once there has been as much at a time.
+func TestCallsAllocateNothing(t *testing.T) {
+	g, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Conn{link: g.newLink(context.Background(), ConnInfo{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for name, ctx := range map[string]context.Context{"no context": nil, "background": context.Background(), "cancellable": ctx} {
+		if n := testing.AllocsPerRun(100, func() { c.Begin(ctx).End(nil, false) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
