@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
@@ -61,7 +62,7 @@ func closeWithWaits(t testing.TB, a Adapter) {
 	if f, err := m.peer.ReadClose(); err != nil || f != (closeguard.CloseFrame{Code: 4002, Reason: "done"}) {
 		t.Errorf("the peer read %v, %v, want 4002 with the reason", f, err)
 	}
-	time.Sleep(time.Second) // of the bubble: long enough for whoever doesn't wait
+	synctest.Wait() // whoever doesn't wait has returned
 	select {
 	case err := <-closed:
 		t.Fatalf("CloseWith returned %v before the peer had answered", err)
@@ -86,7 +87,7 @@ func closeWithOnce(t testing.TB, a Adapter) {
 		t.Errorf("the peer read %v, %v, want 4002", f, err)
 	}
 	second = m.closeWith(4003, "twice")
-	time.Sleep(time.Second)     // of the bubble: long enough for a second frame
+	synctest.Wait()             // a second frame has left
 	m.peer.WriteClose(4002, "") //nolint:errcheck // CloseWith tells
 	for name, c := range map[string]<-chan error{"the first CloseWith": first, "the second CloseWith": second} {
 		if err := await(t, name, c); err != nil {
