@@ -115,7 +115,7 @@ func refusers() map[string]http.Handler {
 		"what the writer can do": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, flusher := w.(http.Flusher)
 			_, readerFrom := w.(io.ReaderFrom)
-			_, notifier := w.(http.CloseNotifier)
+			_, notifier := w.(http.CloseNotifier) //nolint:staticcheck // deprecated, and still asked for
 			_, ginWriter := w.(interface{ WriteHeaderNow() })
 			err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Hour))
 			fmt.Fprintln(w, flusher, readerFrom, notifier, ginWriter, err)
