@@ -106,6 +106,7 @@ func (l *link) tryFlush() {
 		// In the middle of a frame that nobody finishes.
 		l.lose()
 		l.hs.abort()
+		l.cause = join(l.cause, errInFrame)
 	}
 }
 
@@ -331,8 +332,11 @@ func (l *link) expire(limit error) {
 // leave does what is due when the library has closed its net.Conn: no silent
 // end (rule 5). The cause counts if nothing has ended the connection before.
 func (l *link) leave(cause error) {
-	bare := l.bareClose()
-	if l.hs.sent == nil && l.pending() == nil && l.hs.down == nil && !l.hs.aborted {
+	var bare CloseFrame
+	if l.mute() {
+		bare = l.bareClose()
+	}
+	if l.mute() {
 		l.calls.ended(&l.hs)
 		if l.hs.open() && l.hs.timedOut == nil {
 			l.needClosing().cause = join(l.cause, cause)
@@ -344,6 +348,12 @@ func (l *link) leave(cause error) {
 		}
 	}
 	l.settle()
+}
+
+// mute reports whether no Close of ours is out or on its way, and one still
+// could be.
+func (l *link) mute() bool {
+	return l.hs.sent == nil && l.pending() == nil && l.hs.down == nil && !l.hs.aborted
 }
 
 // bareClose is what a peer is told whose connection the library closes without

@@ -207,7 +207,7 @@ func (c *Conn) CloseNow() {
 	bare := !l.serving && l.hs.open() && l.pending() == nil
 	l.mu.Unlock()
 	if bare {
-		l.cutShort(cut, ErrAborted)
+		l.cutShort(cutRead, ErrAborted)
 		return
 	}
 	l.close(nil) //nolint:errcheck // closed twice is closed

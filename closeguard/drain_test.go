@@ -216,32 +216,34 @@ func TestTheWindowFitsTheDeadline(t *testing.T) {
 		{"an earlier deadline comes later", 60 * s, 5 * s, 0, []time.Duration{40 * s, 20 * s}, 15 * s},
 		{"a later deadline comes later", 60 * s, 5 * s, 0, []time.Duration{20 * s, 40 * s}, 15 * s},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				cr := newCrowd(t, closeguard.Options{DrainWindow: tt.window, CloseIdle: tt.idle})
-				for range 100 {
-					cr.live(0)
-				}
-				if tt.started > 0 {
-					cr.guard.StartDrain()
-					time.Sleep(tt.started)
-				}
-				var wg sync.WaitGroup
-				for _, timeout := range tt.timeouts {
-					wg.Go(func() {
-						if err := cr.shutdown(timeout, closeguard.Report{Answered: 100}, tt.last-tt.started); err != nil {
-							t.Error(err)
-						}
-					})
-					synctest.Wait()
-				}
-				wg.Wait()
-				told := cr.told()
-				if at := told[len(told)-1].at; at != tt.last {
-					t.Errorf("the last Close is read after %v, want %v", at, tt.last)
-				}
+		for _, n := range []int{1, 100} {
+			t.Run(fmt.Sprint(tt.name, ", ", n), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					cr := newCrowd(t, closeguard.Options{DrainWindow: tt.window, CloseIdle: tt.idle})
+					for range n {
+						cr.live(0)
+					}
+					if tt.started > 0 {
+						cr.guard.StartDrain()
+						time.Sleep(tt.started)
+					}
+					var wg sync.WaitGroup
+					for _, timeout := range tt.timeouts {
+						wg.Go(func() {
+							if err := cr.shutdown(timeout, closeguard.Report{Answered: n}, tt.last-tt.started); err != nil {
+								t.Error(err)
+							}
+						})
+						synctest.Wait()
+					}
+					wg.Wait()
+					told := cr.told()
+					if at := told[len(told)-1].at; at != tt.last {
+						t.Errorf("the last Close is read after %v, want %v", at, tt.last)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -332,6 +334,20 @@ func TestBusy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of several deadlines the earliest counts for busy connections, too.
+func TestBusyAndSeveralDeadlines(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cr := newCrowd(t, closeguard.Options{})
+		cr.live(0).Busy()
+		var wg sync.WaitGroup
+		for _, timeout := range []time.Duration{40 * time.Second, 20 * time.Second, 60 * time.Second} {
+			wg.Go(func() { cr.shutdown(timeout, closeguard.Report{Answered: 1}, 15*time.Second) })
+			synctest.Wait()
+		}
+		wg.Wait()
+	})
 }
 
 // Idle connections don't wait for busy ones, and marks that change nothing

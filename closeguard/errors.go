@@ -56,6 +56,9 @@ var (
 	ErrAbandoned = errors.New("closeguard: connection abandoned without being closed")
 )
 
+// errInFrame: our Close could not be sent.
+var errInFrame = errors.New("closeguard: the library closed inside a frame that can't be finished")
+
 // limitError is what the library's Read and Write return on a connection that
 // reached a limit of its closing handshake. It is a timeout to whoever asks,
 // and not net.ErrClosed: coder/websocket takes that for a handshake that went well.

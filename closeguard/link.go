@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"weak"
 
@@ -226,7 +227,11 @@ func (l *link) end() {
 	}
 	l.ending = true
 	how := l.how
-	if how == orderly && (l.hs.aborted || l.limit != nil) {
+	switch {
+	case how != orderly:
+	case errors.Is(l.limit, ErrCloseBytes):
+		how = cutRead
+	case l.hs.aborted, l.limit != nil:
 		how = cut
 	}
 	l.guard.alarms.set(l, 0)
@@ -403,6 +408,7 @@ type manner uint8
 const (
 	orderly manner = iota // the transport's own Close
 	cut                   // FIN behind what was sent, and nobody waits for anything
+	cutRead               // cut, and what has come is read: unread bytes would make it a reset
 	reset                 // RST, at once
 )
 
@@ -418,6 +424,12 @@ func closeTransport(raw net.Conn, how manner) {
 		return
 	case cut:
 		closeWrite(tcp)
+	case cutRead:
+		closeWrite(tcp)
+		if _, ok := tcp.(syscall.Conn); ok { // only the kernel resets for unread bytes
+			tcp.SetReadDeadline(time.Now().Add(time.Millisecond)) //nolint:errcheck // Read tells
+			io.CopyN(io.Discard, tcp, 1<<20)                      //nolint:errcheck // as much as there is
+		}
 	case reset:
 		if c, ok := tcp.(interface{ SetLinger(sec int) error }); ok {
 			c.SetLinger(0) //nolint:errcheck // Close follows

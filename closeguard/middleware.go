@@ -174,8 +174,10 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	u.hijacked = true
 	l := u.link
+	l.mu.Lock()
 	l.attach(raw)
 	c := l.handle()
+	l.mu.Unlock()
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	early = bytes.Clone(early)
 	if len(early) == 0 {

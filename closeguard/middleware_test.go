@@ -508,7 +508,7 @@ func TestHandle(t *testing.T) {
 			if err := h.CloseWith(r.Context(), 1000, ""); err == nil {
 				t.Error("CloseWith before the 101: no error")
 			}
-			if _, err := h.CloseWith, h.CloseWith(r.Context(), 1006, ""); err == nil {
+			if err := h.CloseWith(r.Context(), 1006, ""); err == nil {
 				t.Error("CloseWith with an illegal code: no error")
 			}
 			c := upgrade(t, w)

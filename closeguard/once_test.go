@@ -157,13 +157,21 @@ func TestObserverCallsBack(t *testing.T) {
 	})
 }
 
-// The same when it is told of the opening.
+// It may even close, and wait, when it is told of the opening.
 func TestObserverClosesWhatOpens(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := serve(t, closeguard.Options{}, func(w http.ResponseWriter, r *http.Request) {
-			c := &guarded{Conn: upgrade(t, w).(*closeguard.Conn)}
-			go c.CloseWith(context.Background(), 1013, "full")
-			c.readAll()
+		conns := make(chan *closeguard.Conn, 1)
+		full := closeguard.ObserverFunc(func(ctx context.Context, ev closeguard.Event) {
+			if _, ok := ev.(*closeguard.Opened); ok {
+				if err := (<-conns).CloseWith(ctx, closeguard.TryAgainLater, "full"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		s := serve(t, closeguard.Options{Observers: []closeguard.Observer{full}}, func(w http.ResponseWriter, r *http.Request) {
+			c := upgrade(t, w).(*closeguard.Conn)
+			conns <- c
+			(&guarded{Conn: c}).readAll()
 		})
 		v := s.dial(askUpgrade)
 		v.head()
@@ -175,8 +183,8 @@ func TestObserverClosesWhatOpens(t *testing.T) {
 	})
 }
 
-// abandon drops connections that nobody closed until the guard has told of their
-// end; the garbage collector finds them.
+// awaitAbandoned collects garbage until the guard has told of the end of a
+// connection that nobody closed.
 func awaitAbandoned(t *testing.T, events <-chan closeguard.Event) closeguard.CloseEvent {
 	t.Helper()
 	deadline := time.After(30 * time.Second)

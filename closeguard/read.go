@@ -235,7 +235,7 @@ func (l *link) readFailed(err error) error {
 		if l.trusting && l.inScan.InMessage() && l.hs.received == nil {
 			err = &truncatedError{err.Error()} // rule 8
 		}
-		l.hs.sawEnd(err)
+		l.sawEnd(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		switch {
 		case l.limit != nil:
@@ -256,7 +256,15 @@ func (l *link) readFailed(err error) error {
 			return gate
 		}
 	default:
-		l.hs.sawEnd(err)
+		l.sawEnd(err)
 	}
 	return err
+}
+
+// sawEnd takes note of how the peer ended TCP. What comes once the guard ends
+// it says nothing of the peer.
+func (l *link) sawEnd(err error) {
+	if !l.ending {
+		l.hs.sawEnd(err)
+	}
 }

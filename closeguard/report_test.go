@@ -197,7 +197,7 @@ func TestProgressGoesOn(t *testing.T) {
 		cr := newCrowd(t, closeguard.Options{Observers: []closeguard.Observer{slow}})
 		cr.live(0)
 		go func() {
-			time.Sleep(200 * time.Millisecond)
+			time.Sleep(600 * time.Millisecond)
 			cr.guard.Shutdown(context.Background())
 		}()
 		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
@@ -314,7 +314,26 @@ func TestHandlersStillRunning(t *testing.T) {
 	}
 }
 
-// An upgrade, or an observer, that outlives the context leaves something behind.
+// Guard.Close waits for no handler, and reports the connection's end all the same.
+func TestCloseLeavesHandlersBehind(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cr := newCrowd(t, closeguard.Options{})
+		c := cr.log.open(t, cr.guard, closeguard.Server)
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			c.Serve(func() error { time.Sleep(time.Hour); return nil })
+		}()
+		synctest.Wait()
+		cr.guard.Close()
+		c.after(0)
+		c.ended("dropped 1006")
+		<-served
+		c.ended("dropped 1006")
+	})
+}
+
+// An observer that outlives the context leaves something behind.
 func TestSomethingIsLeft(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		stays := closeguard.ObserverFunc(func(context.Context, closeguard.Event) { time.Sleep(time.Hour) })

@@ -210,6 +210,11 @@ func (l *link) writeFailed(rest []byte, err error) error {
 			l.hs.abort()
 			l.settle()
 		}
+	case l.ending:
+		// It is the guard that ended TCP.
+		if gate := l.writeGate(); gate != nil {
+			return gate
+		}
 	default:
 		l.hs.sawEnd(err)
 		l.settle()
