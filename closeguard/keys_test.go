@@ -50,7 +50,16 @@ func TestCloseKey(t *testing.T) {
 			keys := []string{"user:42"}
 			c[0].SetKeys(keys...)
 			keys[0] = "user:43"
+			c[1].SetKeys(keys...)
+			keys[0] = "user:42"
+			c[1].SetKeys("user:44")
 		}, "[1]"},
+		{"the slice had changed when the keys were taken back", func(c []*guarded) {
+			keys := []string{"user:42"}
+			c[0].SetKeys(keys...)
+			keys[0] = "user:43"
+			c[0].SetKeys()
+		}, "[]"},
 		{"the empty key", func(c []*guarded) { c[0].SetKeys("") }, "[]"},
 		{"nobody has it", func([]*guarded) {}, "[]"},
 		{"it has ended", func(c []*guarded) { c[0].SetKeys("user:42"); c[0].Abort() }, "[1]"},

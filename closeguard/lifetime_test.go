@@ -542,3 +542,35 @@ func TestLifetimesAndShutdown(t *testing.T) {
 		}
 	})
 }
+
+// Over TLS a Write that was cut breaks the connection, so a ping waits until it
+// has left. The library's Write behind it fails at its own deadline all the same.
+func TestPingIntoAFullBufferOverTLS(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		reads time.Duration // the peer
+		fails bool          // a Write at 12 s with a deadline at 13 s
+		at    time.Duration
+	}{
+		{"the peer reads in time", 12500 * ms, false, 12500 * ms},
+		{"the peer reads too late", 20 * sec, true, 13 * sec},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := guardPipe(t, closeguard.Server, closeguard.Options{PingInterval: 10 * sec, PingTimeout: time.Hour}, 101, tlsLike).begin()
+				c.write(big(98)) // leaves room for one byte
+				go c.when(tt.reads, func() { io.Copy(io.Discard, c.peer) })
+				c.when(12*sec, func() {
+					c.SetWriteDeadline(time.Now().Add(sec))
+					if _, err := c.Write(wireBytes(closeguard.Server, text("x"))); (err != nil) != tt.fails {
+						t.Errorf("Write: %v", err)
+					}
+				})
+				c.after(tt.at)
+				time.Sleep(10 * sec)
+				c.Abort()
+				<-c.Done()
+			})
+		})
+	}
+}

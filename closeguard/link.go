@@ -101,14 +101,30 @@ type instant = time.Duration
 // turn lets one goroutine at a time work in a direction. Unlike a mutex it may
 // be held over I/O, also in a testing/synctest bubble.
 type turn struct {
-	busy bool
-	free chan struct{} // closed when there is something to look at, made by whoever waits
+	busy    bool
+	waiting int32
+	free    chan struct{} // closed when there is something to look at, made by whoever waits
 }
 
-// take waits for the turn, with mu given up meanwhile. It gives up and returns
+// take waits for the turn, with mu given up meanwhile. Who waits already comes
+// first, so that one who never pauses keeps nobody out. It gives up and returns
 // false when over says that there is nothing to wait for any more.
 func (t *turn) take(mu *sync.Mutex, over func() bool) bool {
-	for t.busy {
+	if t.busy || t.waiting > 0 {
+		t.waiting++
+		won := t.wait(mu, over)
+		t.waiting--
+		if !won {
+			t.stir()
+			return false
+		}
+	}
+	t.busy = true
+	return true
+}
+
+func (t *turn) wait(mu *sync.Mutex, over func() bool) bool {
+	for newcomer := true; newcomer || t.busy; newcomer = false {
 		if over() {
 			return false
 		}
@@ -120,7 +136,6 @@ func (t *turn) take(mu *sync.Mutex, over func() bool) bool {
 		<-free
 		mu.Lock()
 	}
-	t.busy = true
 	return true
 }
 
@@ -375,11 +390,14 @@ func (l *link) deliver() {
 		l.mail.events = l.mail.events[1:]
 		l.mu.Unlock()
 		l.guard.observe(l.ctx, ev)
+		l.mu.Lock()
 		l.forget(ev)
+		l.mu.Unlock()
 	}
 }
 
-// forget drops the connection from the guard's set once its close event is delivered.
+// forget drops the connection from the guard's set once its close event is
+// delivered; the caller has mu.
 func (l *link) forget(ev Event) {
 	if _, ok := ev.(CloseEvent); ok {
 		l.guard.remove(l)

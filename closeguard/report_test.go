@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -344,5 +345,30 @@ func TestSomethingIsLeft(t *testing.T) {
 			t.Errorf("error: %v", err)
 		}
 		time.Sleep(2 * time.Hour)
+	})
+}
+
+// A connection may have ended while its handler still runs, and the observers
+// may still be told of that when the handler panics.
+func TestPanicWhileTheObserversAreTold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		slow := closeguard.ObserverFunc(func(_ context.Context, ev closeguard.Event) {
+			if _, ok := ev.(closeguard.CloseEvent); ok {
+				time.Sleep(time.Second)
+			}
+		})
+		s := serve(t, closeguard.Options{Observers: []closeguard.Observer{slow}}, func(w http.ResponseWriter, r *http.Request) {
+			c := upgrade(t, w)
+			c.Read(make([]byte, 1))
+			c.Close()
+			time.Sleep(time.Second)
+			panic(http.ErrAbortHandler)
+		})
+		v := s.dial(askUpgrade)
+		v.head()
+		v.Close()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		s.log.ending(t, 1)
 	})
 }

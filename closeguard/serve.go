@@ -61,10 +61,10 @@ func (l *link) returned(err error) {
 		f = chosen.frame
 	case l.hs.fault != nil:
 		f = CloseFrame{Code: ProtocolError} // the peer's fault, for which the library sent nothing (rule 5)
-	case bare && l.guard.opts.BareClose != NoClose:
-		f = CloseFrame{Code: l.guard.opts.BareClose}
 	case bare:
-		f = CloseFrame{Code: GoingAway}
+		if f = l.bareClose(); f.Code == NoClose {
+			f = CloseFrame{Code: GoingAway}
+		}
 	default:
 		f = CloseFrame{Code: InternalError, Reason: internalError}
 	}
