@@ -238,14 +238,17 @@ func TestAGuardForgets(t *testing.T) {
 		g.CloseKey(kick, "a", CloseFrame{Code: 4000})
 		links[50].close(nil)
 		links[51].abort(ErrAborted)
+		var handle *Handle
 		refused := g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			FromContext(r.Context()).SetKeys("all", "refused")
+			handle = FromContext(r.Context())
+			handle.SetKeys("all", "refused")
 			http.Error(w, "no", http.StatusForbidden)
-			FromContext(r.Context()).SetKeys("all", "refused")
+			handle.SetKeys("all", "refused")
 		}))
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}
 		refused.ServeHTTP(hijackable{httptest.NewRecorder()}, r)
+		handle.SetKeys("all", "refused")
 		if _, ok := g.keys["refused"]; ok {
 			t.Error("a refused request's keys are kept")
 		}
@@ -253,6 +256,7 @@ func TestAGuardForgets(t *testing.T) {
 		defer cancel()
 		g.Shutdown(ctx)
 		synctest.Wait()
+		links[0].setKeys([]string{"late"})
 		if n := len(g.links) + len(g.closing) + len(g.keys) + len(g.alarms.queue) + len(g.drain.open); n != 0 {
 			t.Errorf("links %d, closing %d, keys %v, alarms %d, open in the round %d",
 				len(g.links), len(g.closing), g.keys, len(g.alarms.queue), len(g.drain.open))

@@ -305,10 +305,10 @@ func (l *link) tick() {
 
 func (l *link) tickClosing(now instant) {
 	switch idle, total, gap := l.limits(); {
+	case now >= idle && idle < total: // whichever was due first, however late it is
+		l.expire(ErrCloseIdle)
 	case now >= total:
 		l.expire(ErrCloseTimeout)
-	case now >= idle:
-		l.expire(ErrCloseIdle)
 	case now >= gap:
 		l.drain(false)
 	}

@@ -107,7 +107,8 @@ func TestCloseKey(t *testing.T) {
 	}
 }
 
-// CloseFunc asks for every open connection, outside of all locks.
+// CloseFunc asks for every open connection, outside of all locks, and for none
+// that is closing already.
 func TestCloseFunc(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		cr := newCrowd(t, closeguard.Options{})
@@ -115,6 +116,7 @@ func TestCloseFunc(t *testing.T) {
 			cr.live(0)
 		}
 		cr.conns[0].Abort()
+		cr.deaf().write(closeWith(4000, ""))
 		synctest.Wait()
 		asked := 0
 		report, err := cr.guard.CloseFunc(t.Context(), func(info closeguard.ConnInfo) bool {

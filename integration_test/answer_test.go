@@ -99,3 +99,25 @@ func TestHandlerReturnsBetweenThePeersCloseAndTheAnswer(t *testing.T) {
 		}
 	})
 }
+
+// Whatever a program does in gorilla's close handler, the peer is answered.
+func TestCloseHandlerThatAnswersNothing(t *testing.T) {
+	s := serve(t, "ws", closeguard.Options{}, func(_ *http.Request, s socket) error {
+		s.(gorillaSocket).conn.(interface {
+			SetCloseHandler(func(code int, text string) error)
+		}).SetCloseHandler(func(int, string) error { return nil })
+		_, _, err := s.read()
+		return err
+	})
+	each(t, func(t *testing.T, e endpoint) {
+		if e.library != "gorilla" {
+			return // coder has no such thing
+		}
+		p := s.dial(t, e)
+		p.send(t, rawpeer.Close(4000, "done"))
+		p.expectEnd(t, rawpeer.FIN, rawpeer.Close(4000, "done"))
+		if ev := p.event(t); !ev.Clean() || ev.Code() != 4000 {
+			t.Errorf("event %v, want a clean 4000", ev)
+		}
+	})
+}

@@ -131,7 +131,7 @@ func (zeros) Read(p []byte) (int, error) {
 }
 
 // serveBoth serves a handler bare and guarded, each beside a page "/end".
-func serveBoth(t *testing.T, h http.Handler) (bare, guarded string, seen *events) {
+func serveBoth(t *testing.T, h http.Handler, guard func(*closeguard.Guard, http.Handler) http.Handler) (bare, guarded string, seen *events) {
 	t.Helper()
 	seen = newEvents()
 	g, err := closeguard.New(closeguard.Options{Observers: []closeguard.Observer{seen}})
@@ -149,7 +149,7 @@ func serveBoth(t *testing.T, h http.Handler) (bare, guarded string, seen *events
 		return s.Listener.Addr().String()
 	}
 	t.Cleanup(func() { g.Close() })
-	return start(h), start(g.Middleware(h)), seen
+	return start(h), start(guard(g, h)), seen
 }
 
 // A request for a WebSocket that gets another answer than 101 gets what it
@@ -186,25 +186,37 @@ func TestRefusedRequest(t *testing.T) {
 		{"what the writer can do", "", upgrade(), 200},
 	} {
 		t.Run(tt.handler+" "+tt.name, func(t *testing.T) {
-			bare, guarded, seen := serveBoth(t, refusers()[tt.handler])
-			want, got := converse(t, bare, tt.request), converse(t, guarded, tt.request)
-			if got != want {
-				t.Errorf("guarded %.500q\nbare    %.500q", got, want)
-			}
-			if tt.status < 0 {
-				if h := seen.of("/peer"); len(h.refused) != 0 {
-					t.Errorf("refused: %v", h.refused)
+			expectRefused(t, refusers()[tt.handler], (*closeguard.Guard).Middleware, tt.request, tt.status)
+			for _, e := range endpoints {
+				if e.adapter && e.library == tt.handler {
+					adapter := func(g *closeguard.Guard, _ http.Handler) http.Handler { return e.serve(g, echo) }
+					expectRefused(t, refusers()[tt.handler], adapter, tt.request, tt.status)
 				}
-				return
-			}
-			h := seen.wait(t, "/peer")
-			if h.opened != 0 || len(h.closed) != 0 || len(h.refused) != 1 || h.refused[0].Status != tt.status {
-				t.Fatalf("events %+v, want one Refused with status %d", h, tt.status)
-			}
-			if info := h.refused[0].Connection(); info.Route != "/{peer}" || info.Remote == "" || info.Number != 0 {
-				t.Errorf("event of %+v, want the route, the peer's address and no number", info)
 			}
 		})
+	}
+}
+
+// expectRefused compares what a request gets of a handler bare and guarded.
+func expectRefused(t *testing.T, h http.Handler, guard func(*closeguard.Guard, http.Handler) http.Handler, request string, status int) {
+	t.Helper()
+	bare, guarded, seen := serveBoth(t, h, guard)
+	want, got := converse(t, bare, request), converse(t, guarded, request)
+	if got != want {
+		t.Errorf("guarded %.500q\nbare    %.500q", got, want)
+	}
+	if status < 0 {
+		if h := seen.of("/peer"); len(h.refused) != 0 {
+			t.Errorf("refused: %v", h.refused)
+		}
+		return
+	}
+	events := seen.wait(t, "/peer")
+	if events.opened != 0 || len(events.closed) != 0 || len(events.refused) != 1 || events.refused[0].Status != status {
+		t.Fatalf("events %+v, want one Refused with status %d", events, status)
+	}
+	if info := events.refused[0].Connection(); info.Route != "/{peer}" || info.Remote == "" || info.Number != 0 {
+		t.Errorf("event of %+v, want the route, the peer's address and no number", info)
 	}
 }
 
@@ -244,7 +256,7 @@ func TestOtherRequestsAreUntouched(t *testing.T) {
 	bare, guarded, seen := serveBoth(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%T %v", w, closeguard.FromContext(r.Context()) != nil)
 		w.Header().Set(http.TrailerPrefix+"Checksum", "none")
-	}))
+	}), (*closeguard.Guard).Middleware)
 	for _, request := range []string{
 		"GET /peer HTTP/1.1\r\nHost: guarded.test\r\n\r\n",
 		"GET /peer HTTP/1.0\r\n\r\n",
