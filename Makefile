@@ -12,9 +12,9 @@ code := $(filter-out ./tools,$(modules))
 FUZZ_SECONDS ?= 30
 BENCHTIME ?= 200ms
 
-.PHONY: test setup fmt-check tidy-check vet lint race fmt fuzz bench
+.PHONY: test setup fmt-check tidy-check vet lint race counts fmt fuzz bench microbench matrix scale
 
-test: setup fmt-check tidy-check vet lint race
+test: setup fmt-check tidy-check vet lint race counts
 
 # Installs what the tests need beside Go.
 setup:
@@ -42,9 +42,30 @@ race:
 	@status=0; for m in $(code); do echo "go test in $$m"; \
 	go -C $$m test -v -race -count=1 -shuffle=on -timeout 15m ./... | grep -vE '^ *(=== |--- PASS)|^PASS$$' || status=1; done; exit $$status
 
+# The scenario table in every setting there is, not only in every pair of values.
+matrix:
+	MATRIX=full go -C integration_test/scenario test -race -count=1 -timeout 15m .
+
+# Ends 15,000 connections at one moment, compares what that costs, and shuts
+# down 100 times at full speed: for a quiet machine.
+scale:
+	CLOSEGUARD_SCALE=1 go -C integration_test test -v -count=1 -timeout 20m ./scale
+	CLOSEGUARD_SCALE=1 go test -race -count=1 -timeout 20m -run FullSpeed ./closeguard
+
+# What a message costs in allocations and system calls, which the race detector
+# would add to: the guard against regressions.
+counts:
+	go -C benchmarks test -count=1 ./internal/count
+
 # All fuzz targets, FUZZ_SECONDS in all.
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(code)
 
-bench:
-	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+# Measures everything, bare and guarded, and writes docs/: for a quiet machine.
+# BENCH_FLAGS="-only memory,rude" and the like: see benchmarks/README.md.
+bench: setup
+	go -C benchmarks build -o $(CURDIR)/benchmarks/benchmarks.out . && cd benchmarks && ./benchmarks.out -docs ../docs $(BENCH_FLAGS)
+
+# The Go benchmarks in all modules' tests.
+microbench:
+	@for m in $(code); do (set -x; go -C $$m test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...); done

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/closeguard/ws/benchmarks/internal/child"
+	"github.com/closeguard/ws/benchmarks/internal/crowd"
+	"github.com/closeguard/ws/benchmarks/internal/load"
+	"github.com/closeguard/ws/benchmarks/internal/pair"
+	"github.com/closeguard/ws/benchmarks/internal/report"
+	"github.com/closeguard/ws/benchmarks/internal/server"
+)
+
+// few is the crowd that others are compared with.
+const few = 100
+
+// growth measures what one connection costs while many are open.
+func (b *bench) growth() (report.Section, error) {
+	s := report.Section{
+		Title: "Cost as it grows",
+		Note: "In memory (closetest.Pipe): the guard's cost per connection with many others open, in the column guarded, beside the cost with 100, in the column bare; the control is 100 beside 100. " +
+			"Over TCP: bare and guarded, whole lives beside others of their kind; and a shutdown beside a hand-written loop that writes a Close to each connection and waits.",
+	}
+	crowds := []int{few, 1000, 10_000, 18_000}
+	if b.quick {
+		crowds = []int{few, 500}
+	}
+	for _, n := range crowds[1:] {
+		progress("growth: in memory, %d", n)
+		rows, err := b.inMemory(n)
+		if err != nil {
+			return s, err
+		}
+		s.Rows = append(s.Rows, rows...)
+	}
+	for _, library := range libraries {
+		for _, n := range crowds {
+			progress("growth: %s, %d", library, n)
+			rows, err := b.overTCP(library, n)
+			if err != nil {
+				return s, err
+			}
+			s.Rows = append(s.Rows, rows...)
+		}
+	}
+	return s, nil
+}
+
+// crowdOf is how many are open: many where a guarded server would be measured.
+func crowdOf(s pair.Subject, n int) int {
+	if s == pair.Guarded {
+		return n
+	}
+	return few
+}
+
+func (b *bench) inMemory(n int) ([]report.Row, error) {
+	var crowds [3]*crowd.Crowd
+	for _, s := range []pair.Subject{pair.Bare, pair.Guarded, pair.Control} {
+		c, err := crowd.New(crowdOf(s, n))
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		crowds[s] = c
+	}
+	small, large, same, err := pair.Rounds(b.scale(10, 3), func(s pair.Subject) (crowd.Times, error) {
+		runtime.GC() // not while it is measured
+		return crowds[s].Few(b.scale(1000, 100))
+	})
+	if err != nil {
+		return nil, err
+	}
+	var rows []report.Row
+	for _, q := range []struct {
+		name string
+		of   func(crowd.Times) float64
+	}{
+		{"opening", func(t crowd.Times) float64 { return float64(t.Open) }},
+		{"closing", func(t crowd.Times) float64 { return float64(t.Close) }},
+		{"kicking by key", func(t crowd.Times) float64 { return float64(t.Kick) }},
+	} {
+		rows = append(rows, flat(q.name, n, pair.Compare(small, large, same, q.of)))
+	}
+	// A shutdown ends a crowd, so each time it is a new one.
+	s1, s2, s3, err := pair.Rounds(b.scale(5, 1), func(s pair.Subject) (time.Duration, error) {
+		c, err := crowd.New(crowdOf(s, n))
+		if err != nil {
+			return 0, err
+		}
+		defer c.Close()
+		runtime.GC()
+		return c.Shutdown()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(rows, flat("shutdown", n, pair.Compare(s1, s2, s3, func(d time.Duration) float64 { return float64(d) }))), nil
+}
+
+func flat(what string, n int, c pair.Comparison) report.Row {
+	return report.Row{
+		Case: fmt.Sprintf("in memory, %s beside %s", what, thousands(float64(n))), Measure: "per connection",
+		Bare: duration(c.Bare), Guarded: duration(c.Guarded), Ratio: ratio(c), Control: control(c),
+		Bar: "≤ 1.10", Verdict: report.Judge(c.AtMost(1.10)),
+	}
+}
+
+func (b *bench) overTCP(library string, n int) ([]report.Row, error) {
+	fewer := *b
+	fewer.pairs = b.scale(5, 1)
+	bare, guarded, same, err := fewer.lives(server.Config{Library: library}, n)
+	if err != nil {
+		return nil, err
+	}
+	title := fmt.Sprintf("%s, beside %s", library, thousands(float64(n)))
+	rows := lifeRows(title, bare, guarded, same)
+	for i := range rows {
+		rows[i].Bar, rows[i].Verdict = "", report.None // told, not judged: the kernel's port search is in it
+	}
+	d1, d2, d3, err := pair.Rounds(b.scale(3, 1), func(s pair.Subject) (time.Duration, error) { return shutdown(library, s, n) })
+	if err != nil {
+		return nil, err
+	}
+	c := pair.Compare(d1, d2, d3, func(d time.Duration) float64 { return float64(d) })
+	return append(rows, report.Row{
+		Case: fmt.Sprintf("%s, shutdown of %s", library, thousands(float64(n))), Measure: "in all",
+		Bare: duration(c.Bare), Guarded: duration(c.Guarded), Ratio: ratio(c), Control: control(c),
+		Bar: "≤ 1.15", Verdict: report.Judge(c.AtMost(1.15)),
+	}), nil
+}
+
+// shutdown ends n connections whose clients answer.
+func shutdown(library string, s pair.Subject, n int) (took time.Duration, err error) {
+	sides, err := startSides()
+	if err != nil {
+		return 0, err
+	}
+	defer sides.close()
+	url, err := sides.start(server.Config{Library: library})
+	if err != nil {
+		return 0, err
+	}
+	path := server.Listed
+	if s == pair.Guarded {
+		path = server.Adapter
+	}
+	var id int
+	if err := sides.load.Call("Open", load.Group{URL: url + path, Conns: n}, &id); err != nil {
+		return 0, err
+	}
+	answered := make(chan error, 1)
+	go func() { answered <- sides.load.Call("Answer", id, &child.None{}) }()
+	time.Sleep(200 * time.Millisecond) // all are reading
+	if err := sides.server.Call("Shutdown", s == pair.Guarded, &took); err != nil {
+		return 0, err
+	}
+	return took, <-answered
+}

@@ -1,0 +1,156 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/closeguard/ws/closeguard"
+)
+
+// A row is one scenario and what must come out of it.
+type row struct {
+	name   string
+	source string // where it comes from
+	peer   []step
+	app    app
+	limits limits
+	only   string // values that a setting must have
+
+	// What the peer reads, and how TCP ends for it: `text "hi"; close 1000; FIN`.
+	// `-`: it doesn't look. A * stands for anything.
+	wire string
+
+	// The close event: `peer closed 1000 clean, sent 1000, received 1000 "bye"`,
+	// with what was intended and which rule was broken if that is set.
+	event string
+
+	cause error // is in the event's tree, nil: not looked at
+
+	but []but // settings in which it is otherwise, the first that fits counts
+}
+
+// A but is where a row comes out differently, and why.
+type but struct {
+	when        string // values of the setting
+	why         string
+	wire, event string // "": as in the row
+	cause       error
+	not         bool // the row doesn't run there
+}
+
+// limits are the limits of the closing handshake.
+type limits int
+
+const (
+	usual   limits = iota // no row reaches them
+	short                 // to be reached
+	patient               // all but the idle limit to be reached, and the machine may be slow meanwhile
+)
+
+// in returns the row as it is in a setting, and the exception that was made.
+func (r row) in(s setting) (row, *but) {
+	for _, b := range r.but {
+		if !s.is(b.when) {
+			continue
+		}
+		if b.wire != "" {
+			r.wire = b.wire
+		}
+		if b.event != "" {
+			r.event = b.event
+		}
+		if b.cause != nil {
+			r.cause = b.cause
+		}
+		return r, &b
+	}
+	return r, nil
+}
+
+// eventText is a close event as the table writes it.
+func eventText(ev closeguard.CloseEvent) string {
+	end := ev.End()
+	kind := "dropped"
+	switch ev.(type) {
+	case *closeguard.PeerClosed:
+		kind = "peer closed"
+	case *closeguard.LocalClosed:
+		kind = "local closed"
+	}
+	text := fmt.Sprintf("%s %d", kind, int(ev.Code()))
+	if ev.Clean() {
+		text += " clean"
+	}
+	for _, f := range []struct {
+		name  string
+		frame *closeguard.CloseFrame
+	}{{"sent", end.Sent}, {"received", end.Received}, {"intended", end.Intended}} {
+		if f.frame != nil {
+			text += ", " + f.name + " " + closeFrameText(*f.frame)
+		}
+	}
+	if fe := (*closeguard.FrameError)(nil); errors.As(ev, &fe) {
+		text += fmt.Sprintf(", %s: %d", fe.Rule, fe.Value)
+	}
+	return text
+}
+
+func closeFrameText(f closeguard.CloseFrame) string {
+	if f == (closeguard.CloseFrame{Code: closeguard.NoStatusReceived}) {
+		return "empty"
+	}
+	return frameText(int(f.Code), f.Reason)
+}
+
+// matches reports whether got is as want says.
+func matches(want, got string) bool {
+	parts := strings.Split(want, "*")
+	if len(parts) == 1 {
+		return want == got
+	}
+	got, ok := strings.CutPrefix(got, parts[0])
+	if !ok {
+		return false
+	}
+	last := len(parts) - 1
+	for _, part := range parts[1:last] {
+		if _, got, ok = strings.Cut(got, part); !ok {
+			return false
+		}
+	}
+	return strings.HasSuffix(got, parts[last])
+}
+
+// misfits compares the event with what the peer saw, which the row has no say in.
+func misfits(p *peer, ev closeguard.CloseEvent) (all []string) {
+	end := ev.End()
+	complain := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	for _, fault := range p.faults {
+		complain("the peer read %s", fault)
+	}
+	if p.after > 0 {
+		complain("%d items came behind the Close", p.after)
+	}
+	sent := "none"
+	if end.Sent != nil {
+		sent = closeFrameText(*end.Sent)
+	}
+	switch looked := p.end == "FIN"; {
+	case len(p.closes) > 0 && p.closes[0] != sent:
+		complain("the event says that %s was sent, the peer read %s", sent, p.closes[0])
+	case len(p.closes) == 0 && end.Sent != nil && looked:
+		complain("the event says that %s was sent, the peer read none", sent)
+	}
+	wrote, whole := p.closed()
+	if end.Received != nil && (!whole || closeFrameText(*end.Received) != wrote && end.Received.Code != closeguard.NoStatusReceived && ev.Clean()) {
+		complain("the event says that %s was received, the peer wrote %q", closeFrameText(*end.Received), wrote)
+	}
+	if _, ok := ev.(*closeguard.PeerClosed); ok && end.Received == nil {
+		complain("the peer closed, with no frame")
+	}
+	if ev.Clean() != (end.Sent != nil && end.Received != nil && ev.Clean()) {
+		complain("clean without both frames")
+	}
+	return all
+}

@@ -1,0 +1,84 @@
+package scenario
+
+import (
+	"flag"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestMain lets many rows wait at the same time: most of the time nothing happens.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// table is all rows.
+func table() []row {
+	return slices.Concat(peerCloses(), illegalCloses(), violations(), localCloses(), handlerEnds(), crossings(), ends(), rude())
+}
+
+// TestScenarios runs every row on both libraries, as server and client, ws and
+// wss, through the adapters and as plain code, with and without compression:
+// every pair of values with every row, or with MATRIX=full all of them.
+func TestScenarios(t *testing.T) {
+	runs := runTable(t, []string{"gorilla", "coder"})
+	rows := table()
+	differ := 0
+	for _, r := range rows {
+		for _, b := range r.but {
+			if strings.Contains(b.when, "gorilla") || strings.Contains(b.when, "coder") {
+				differ++
+				break
+			}
+		}
+	}
+	t.Logf("%d rows, %d runs; in %d rows the libraries differ:", len(rows), runs, differ)
+	whys := map[string]int{}
+	for _, r := range rows {
+		for _, b := range r.but {
+			if strings.Contains(b.when, "gorilla") || strings.Contains(b.when, "coder") {
+				whys[b.when+": "+b.why]++
+			}
+		}
+	}
+	for why, n := range whys {
+		t.Logf("%3d x %s", n, why)
+	}
+	if len(rows) < 120 {
+		t.Errorf("%d rows, want at least 120", len(rows))
+	}
+}
+
+func runTable(t *testing.T, libraries []string) (runs int) {
+	all := newServers(t)
+	t.Run("rows", func(t *testing.T) {
+		names := map[string]bool{}
+		for _, r := range table() {
+			if names[r.name] {
+				t.Errorf("two rows are called %q", r.name)
+			}
+			names[r.name] = true
+			settings := product(libraries, r.only)
+			settings = slices.DeleteFunc(settings, func(s setting) bool {
+				_, b := r.in(s)
+				return b != nil && b.not
+			})
+			if os.Getenv("MATRIX") != "full" {
+				settings = pairwise(settings)
+			}
+			for _, s := range settings {
+				runs++
+				t.Run(r.name+"/"+s.String(), func(t *testing.T) {
+					t.Parallel()
+					r.run(t, all, s)
+				})
+			}
+		}
+	})
+	return runs
+}
