@@ -299,6 +299,41 @@ func TestDeafPeersHoldUpNobody(t *testing.T) {
 	}
 }
 
+// Where no Read of the library's is in flight, the guard reads for the answer:
+// for many connections in turns, and with few goroutines.
+func TestShutdownOfWhatNobodyReads(t *testing.T) {
+	const n, idle = 1500, 5 * time.Second
+	bubble(t, func(t *testing.T) {
+		cr := newCrowd(t, closeguard.Options{CloseIdle: idle})
+		for i := range n {
+			c := cr.log.open(t, cr.guard, closeguard.Server)
+			cr.conns = append(cr.conns, c)
+			if i%2 == 0 {
+				go func() {
+					c.peerGets("close 1001 server shutting down")
+					c.send(closeWith(1001, ""))
+				}()
+			}
+		}
+		most := 0
+		time.AfterFunc(3*time.Second/2, func() {
+			buf := make([]byte, 1<<22)
+			most = bytes.Count(buf[:runtime.Stack(buf, true)], []byte("created by github.com/closeguard/ws/closeguard.("))
+		})
+		report, err := cr.guard.Shutdown(context.Background())
+		if report.Answered != n/2 || report.Unanswered != n/2 || err != nil {
+			t.Errorf("%v, %v", report, err)
+		}
+		if report.Duration > idle*11/10 {
+			t.Errorf("it took %v, want one CloseIdle, %v", report.Duration, idle)
+		}
+		if most == 0 || most > 520 {
+			t.Errorf("%d goroutines, want 512 that read", most)
+		}
+		runtime.KeepAlive(cr)
+	})
+}
+
 // A busy connection may finish: it gets its Close when it turns idle, at the
 // latest when the deadline demands it.
 func TestBusy(t *testing.T) {
