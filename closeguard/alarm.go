@@ -1,18 +1,19 @@
 package closeguard
 
 import (
-	"container/heap"
 	"sync"
 	"time"
 )
 
 // alarms wakes connections when something is due: all of a guard's with one
-// timer. Setting one costs the logarithm of how many are set.
+// timer. Setting one costs the logarithm of how many are set. Taking it back
+// costs less: its entry stays, void, until it is due or most entries are void.
 type alarms struct {
 	now func() instant
 
 	mu    sync.Mutex
 	queue alarmQueue
+	void  int // entries of the queue
 	timer *time.Timer
 	armed instant // when the timer fires, 0: it doesn't
 }
@@ -22,16 +23,17 @@ type alarms struct {
 func (a *alarms) set(l *link, due instant) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	at := l.alarm.place - 1
-	l.alarm.due = due
-	switch {
-	case due == 0 && at >= 0:
-		heap.Remove(&a.queue, at)
-	case due == 0:
-	case at >= 0:
-		heap.Fix(&a.queue, at)
-	default:
-		heap.Push(&a.queue, l)
+	if l.alarm != 0 {
+		a.queue[l.alarm-1].link = nil
+		l.alarm = 0
+		a.void++
+	}
+	if due != 0 {
+		a.queue.push(alarm{due, l})
+	}
+	if a.void > len(a.queue)/2 {
+		a.queue.compact()
+		a.void = 0
 	}
 	a.arm()
 }
@@ -42,7 +44,7 @@ func (a *alarms) arm() {
 	if len(a.queue) == 0 {
 		return
 	}
-	first := a.queue[0].alarm.due
+	first := a.queue[0].due
 	if a.armed != 0 && a.armed <= first {
 		return
 	}
@@ -59,8 +61,13 @@ func (a *alarms) ring() {
 	a.mu.Lock()
 	now := a.now()
 	var due []*link
-	for len(a.queue) > 0 && a.queue[0].alarm.due <= now {
-		due = append(due, heap.Pop(&a.queue).(*link))
+	for len(a.queue) > 0 && a.queue[0].due <= now {
+		if l := a.queue.pop().link; l != nil {
+			l.alarm = 0
+			due = append(due, l)
+		} else {
+			a.void--
+		}
 	}
 	a.armed = 0
 	a.arm()
@@ -70,36 +77,80 @@ func (a *alarms) ring() {
 	}
 }
 
-// alarm is a link's own in the queue, guarded by alarms.mu.
+// alarm is an entry of the queue. Its link is nil if it was taken back.
 type alarm struct {
-	due   instant
-	place int // in the queue, from 1 on; 0: not in it
+	due  instant
+	link *link
 }
 
-// alarmQueue is a heap of links by due.
-type alarmQueue []*link
+// alarmQueue is a binary heap by due. A link's alarm field is the place of its
+// entry, from 1 on.
+type alarmQueue []alarm
 
-func (q alarmQueue) Len() int           { return len(q) }
-func (q alarmQueue) Less(i, j int) bool { return q[i].alarm.due < q[j].alarm.due }
-
-func (q alarmQueue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].alarm.place, q[j].alarm.place = i+1, j+1
+func (q *alarmQueue) push(e alarm) {
+	*q = append(*q, e)
+	q.up(len(*q) - 1)
 }
 
-// Push is heap.Interface's.
-func (q *alarmQueue) Push(x any) {
-	l := x.(*link)
-	*q = append(*q, l)
-	l.alarm.place = len(*q)
+// pop takes the first entry out.
+func (q *alarmQueue) pop() alarm {
+	first, last := (*q)[0], len(*q)-1
+	(*q)[0], (*q)[last] = (*q)[last], alarm{}
+	if *q = (*q)[:last]; last > 0 {
+		q.down(0)
+	}
+	return first
 }
 
-// Pop is heap.Interface's.
-func (q *alarmQueue) Pop() any {
-	last := len(*q) - 1
-	l := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	l.alarm.place = 0
-	return l
+// compact drops the void entries.
+func (q *alarmQueue) compact() {
+	all := *q
+	*q = all[:0]
+	for _, e := range all {
+		if e.link != nil {
+			*q = append(*q, e)
+		}
+	}
+	clear(all[len(*q):])
+	for i := len(*q) - 1; i >= 0; i-- {
+		q.down(i)
+	}
+}
+
+func (q alarmQueue) put(e alarm, at int) {
+	q[at] = e
+	if e.link != nil {
+		e.link.alarm = at + 1
+	}
+}
+
+// up moves the entry at i to the front until it stands behind no later one.
+func (q alarmQueue) up(i int) {
+	e := q[i]
+	for i > 0 {
+		above := (i - 1) / 2
+		if q[above].due <= e.due {
+			break
+		}
+		q.put(q[above], i)
+		i = above
+	}
+	q.put(e, i)
+}
+
+// down moves it to the back until it stands before no earlier one.
+func (q alarmQueue) down(i int) {
+	e := q[i]
+	for {
+		below := 2*i + 1
+		if below+1 < len(q) && q[below+1].due < q[below].due {
+			below++
+		}
+		if below >= len(q) || e.due <= q[below].due {
+			break
+		}
+		q.put(q[below], i)
+		i = below
+	}
+	q.put(e, i)
 }

@@ -68,22 +68,43 @@ func TestAlarmQueue(t *testing.T) {
 			if at == 0 {
 				delete(due, l)
 			}
-			if len(g.alarms.queue) != len(due) {
-				t.Fatalf("%d alarms are set, want %d", len(g.alarms.queue), len(due))
+			q := g.alarms.queue
+			if n := len(q) - g.alarms.void; n != len(due) || len(q) > 2*n {
+				t.Fatalf("%d entries, of which %d count; want %d", len(q), n, len(due))
 			}
-			for i, l := range g.alarms.queue {
-				if l.alarm.place != i+1 || l.alarm.due != due[l] || l.alarm.due < g.alarms.queue[0].alarm.due {
-					t.Fatalf("place %d: %+v, want due at %v", i, l.alarm, due[l])
+			for i, e := range q {
+				if e.link != nil && (e.link.alarm != i+1 || e.due != due[e.link]) || e.due < q[max(0, i-1)/2].due {
+					t.Fatalf("place %d: %+v, want due at %v and not before %v", i, e, due[e.link], q[max(0, i-1)/2].due)
 				}
 			}
-			if len(due) > 0 && (g.alarms.armed == 0 || g.alarms.armed > g.alarms.queue[0].alarm.due) {
-				t.Fatalf("the timer fires at %v, the first alarm is due at %v", g.alarms.armed, g.alarms.queue[0].alarm.due)
+			if len(due) > 0 && (g.alarms.armed == 0 || g.alarms.armed > q[0].due) {
+				t.Fatalf("the timer fires at %v, the first alarm is due at %v", g.alarms.armed, q[0].due)
 			}
 		}
 		g.Close()
 		if len(g.alarms.queue) != 0 {
 			t.Errorf("%d alarms are left of connections that have ended", len(g.alarms.queue))
 		}
+	})
+}
+
+// An alarm that was taken back may stay in the queue, void; those behind it ring.
+func TestAlarmsBehindAVoidOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, links := aGuard(t, 2, Options{})
+		g.alarms.set(links[0], time.Second)
+		g.alarms.set(links[1], 10*time.Second)
+		g.alarms.set(links[0], 0)
+		time.Sleep(9 * time.Second)
+		if armed, n := g.alarms.state(); n != 1 || armed != 10*time.Second {
+			t.Errorf("the timer fires at %v for %d alarms", armed, n)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if armed, n := g.alarms.state(); n != 0 || armed != 0 {
+			t.Errorf("the timer fires at %v for %d alarms", armed, n)
+		}
+		g.Close()
 	})
 }
 
@@ -207,7 +228,7 @@ func (c gated) Write(p []byte) (int, error) {
 func (a *alarms) state() (armed instant, n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.armed, len(a.queue)
+	return a.armed, len(a.queue) - a.void
 }
 
 // started is how many goroutines there are that the guard has started, when

@@ -186,6 +186,17 @@ func (e *joinedError) Unwrap() []error { return e.errs }
 // join puts causes together, without nils and without one that is already in
 // the tree of another.
 func join(errs ...error) error {
+	var last error
+	n := 0
+	for _, err := range errs {
+		if err != nil {
+			last = err
+			n++
+		}
+	}
+	if n < 2 {
+		return last // as it mostly is
+	}
 	var kept []error
 	for _, err := range errs {
 		known := func(k error) bool { return errors.Is(k, err) }
@@ -193,10 +204,7 @@ func join(errs ...error) error {
 			kept = append(kept, err)
 		}
 	}
-	switch len(kept) {
-	case 0:
-		return nil
-	case 1:
+	if len(kept) == 1 {
 		return kept[0]
 	}
 	return &joinedError{kept}

@@ -28,7 +28,7 @@ type Guard struct {
 	writers crew // send Closes to many, and pings
 
 	mu       sync.Mutex
-	links    map[*link]struct{}            // open, or ended and not yet reported
+	links    []*link                       // open, or ended and not yet reported; in any order
 	closing  map[*link]struct{}            // finishing in the background
 	keys     map[string]map[*link]struct{} // open, by key
 	opened   uint64
@@ -56,7 +56,6 @@ func New(opts Options) (*Guard, error) {
 		tellers: crew{size: crewSize},
 		readers: crew{size: crewSize},
 		writers: crew{size: crewSize},
-		links:   make(map[*link]struct{}),
 		closing: make(map[*link]struct{}),
 		keys:    make(map[string]map[*link]struct{}),
 		drained: make(chan struct{}),
@@ -145,7 +144,8 @@ var linkNumber atomic.Uint64
 func (g *Guard) add(l *link) (number uint64, late *drain) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.links[l] = struct{}{}
+	g.links = append(g.links, l)
+	l.place = len(g.links)
 	return g.number(l), g.drain
 }
 
@@ -153,7 +153,12 @@ func (g *Guard) add(l *link) (number uint64, late *drain) {
 func (g *Guard) remove(l *link) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.links, l)
+	if l.place != 0 {
+		last := len(g.links) - 1
+		g.links[l.place-1], g.links[last].place = g.links[last], l.place
+		g.links[last] = nil
+		g.links, l.place = g.links[:last], 0
+	}
 	g.settle()
 }
 

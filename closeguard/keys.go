@@ -92,8 +92,9 @@ func (g *Guard) kick(ctx context.Context, links []*link, frame CloseFrame) (Repo
 	r := newRound(g, ErrKicked)
 	r.joinAll(links)
 	r.sealed()
+	send := g.sender()
 	for _, l := range links {
-		g.writers.do(func() { l.closeIn(r, frame) })
+		send(func() bool { return l.closeIn(r, frame) })
 	}
 	return r.wait(ctx)
 }

@@ -288,6 +288,17 @@ func TestPingIntoAFullBuffer(t *testing.T) {
 		c.after(60 * sec)
 		c.finish()
 	})
+	bubble(t, func(t *testing.T) { // the ping gives up, the library's Write goes first
+		c := guardPipe(t, closeguard.Server, closeguard.Options{PingInterval: 10 * sec}, 100, nil).begin()
+		c.write(big(98))
+		c.when(10*sec+ms, func() {
+			c.SetWriteDeadline(time.Now().Add(time.Minute))
+			go c.write(text("x"))
+		})
+		c.when(12*sec, func() { c.peerGets("binary of 98 bytes | text x | ping empty") })
+		c.after(20 * sec)
+		c.finish()
+	})
 }
 
 // A peer isn't given up because the program is busy: what it sent may be there,
@@ -370,6 +381,17 @@ func TestWriteStall(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A Write that takes long counts again when it returns: data was on its way.
+func TestALongWriteIsNotIdle(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := guardPipe(t, closeguard.Server, closeguard.Options{IdleTimeout: 10 * sec}, 100, nil).begin()
+		c.when(sec, func() { go c.write(big(1000)) })
+		c.when(9*sec, func() { c.peerGets("binary of 1000 bytes | close 1001 idle timeout") })
+		c.after(19 * sec)
+		c.finish()
+	})
 }
 
 // MaxAge is spread at random, within its bounds.
@@ -485,10 +507,23 @@ func TestLifetimesOfWhatIsNotOpenAnyMore(t *testing.T) {
 	})
 }
 
-// Durations that were meant as for ever are.
+// Durations that were meant as for ever are, and don't keep others from ending.
 func TestEndlessLifetimes(t *testing.T) {
+	const ever = math.MaxInt64
 	bubble(t, func(t *testing.T) {
-		const ever = math.MaxInt64
+		c := guard(t, closeguard.Server, closeguard.Options{PingInterval: ever, IdleTimeout: ever, MaxAge: ever}).begin()
+		c.write(closeWith(4000, ""))
+		<-c.Done()
+		c.after(5 * sec)
+	})
+	bubble(t, func(t *testing.T) {
+		c := guard(t, closeguard.Server, closeguard.Options{CloseIdle: ever, CloseTimeout: ever})
+		c.write(closeWith(4000, "")) // and never reads again
+		c.send(closeWith(4000, ""))
+		<-c.Done()
+		c.after(sec)
+	})
+	bubble(t, func(t *testing.T) {
 		c := guard(t, closeguard.Server, closeguard.Options{
 			PingInterval: ever, PingTimeout: ever, IdleTimeout: ever, MaxAge: ever, MaxAgeJitter: 1e-9, WriteStall: ever,
 			CloseIdle: ever, CloseTimeout: ever,

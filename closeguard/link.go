@@ -53,11 +53,12 @@ type link struct {
 	busy     bool // a shutdown shall wait, see Conn.Busy
 	waited   bool // a shutdown waits
 
-	keys *[]string // guarded by the guard's mu
+	keys  *[]string // guarded by the guard's mu
+	place int       // in the guard's links, guarded by its mu, from 1 on; 0: it isn't there
 
 	*closing               // calm until something points to an end; see needClosing
 	life     *lifetime     // nil if no lifetime is limited
-	alarm    alarm         // guarded by the guard's alarms
+	alarm    int           // its place in the guard's alarms, which guard it; 0: none is set
 	wake     instant       // when it rings, 0: it isn't set
 	calls    *calls        // nil if the library takes no contexts
 	mail     *mail         // nil if there is nothing to tell

@@ -14,7 +14,8 @@ import (
 const NoClose Code = -1
 
 // Options are what a [Guard] is made with. The zero value is all defaults;
-// a negative number is an error except where it says otherwise.
+// a negative number is an error except where it says otherwise. The functions
+// may be called for several connections at the same time.
 type Options struct {
 	// Observers are told of every event. Default: none.
 	Observers []Observer

@@ -162,13 +162,15 @@ func (l *link) request(f CloseFrame, cause error) {
 	l.begin(l.hs.own(f))
 }
 
-// closeIn closes the connection as one of a round's. It may block for a moment.
-func (l *link) closeIn(r *round, f CloseFrame) {
+// closeIn closes the connection as one of a round's. It blocks for a moment if
+// the Close can't leave, and says whether it has.
+func (l *link) closeIn(r *round, f CloseFrame) (left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.join(l)
 	l.request(f, r.cause)
 	l.push()
+	return l.pending() == nil
 }
 
 // cutOff ends the connection when the time of its round is over.

@@ -3,7 +3,6 @@ package closeguard
 import (
 	"context"
 	"errors"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -29,7 +28,7 @@ type drain struct {
 func (g *Guard) all() []*link {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Collect(maps.Keys(g.links))
+	return slices.Clone(g.links)
 }
 
 // Draining is closed when the guard begins to shut down: a handler that sees
@@ -53,7 +52,7 @@ func (g *Guard) startDrain() *drain {
 	d.until = d.began + g.opts.DrainWindow
 	g.drain = d
 	close(g.drained)
-	links := slices.Collect(maps.Keys(g.links))
+	links := slices.Clone(g.links)
 	g.mu.Unlock()
 	d.joinAll(links)
 	rand.Shuffle(len(links), func(i, j int) { links[i], links[j] = links[j], links[i] })
@@ -157,7 +156,7 @@ func (g *Guard) gone() <-chan struct{} {
 // the end of the window, then busy ones when they must. It ends early if
 // nothing is left.
 func (d *drain) run(links []*link) {
-	gone := d.guard.gone()
+	gone, send := d.guard.gone(), d.guard.sender()
 	var busy []*link
 	next := d.began
 	for i, l := range links {
@@ -168,12 +167,26 @@ func (d *drain) run(links []*link) {
 		if l.waits() {
 			busy = append(busy, l)
 		} else {
-			d.guard.writers.do(func() { l.shutDown(d) })
+			send(func() bool { return l.shutDown(d) })
 		}
 	}
 	if len(busy) > 0 && d.awaitForce(gone) {
 		for _, l := range busy {
-			d.guard.writers.do(func() { l.shutDown(d) })
+			send(func() bool { return l.shutDown(d) })
+		}
+	}
+}
+
+// sender returns a function that sends Closes in the caller, and leaves them to
+// the writers once one could not leave at once: a peer that doesn't read must
+// not hold up the others.
+func (g *Guard) sender() func(send func() (left bool)) {
+	left := true
+	return func(send func() bool) {
+		if left {
+			left = send()
+		} else {
+			g.writers.do(func() { send() })
 		}
 	}
 }
@@ -272,12 +285,12 @@ func (l *link) waits() bool {
 	return l.busy
 }
 
-// shutDown closes the connection for a shutdown.
-func (l *link) shutDown(d *drain) {
+// shutDown closes the connection for a shutdown; see closeIn.
+func (l *link) shutDown(d *drain) (left bool) {
 	l.mu.Lock()
 	info := l.info
 	l.mu.Unlock()
-	l.closeIn(d.round, l.guard.shutdownFrame(info))
+	return l.closeIn(d.round, l.guard.shutdownFrame(info))
 }
 
 // shutdown is the one that has begun, nil if none has.

@@ -34,7 +34,7 @@ func TestRollingRestart(t *testing.T) {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	t.Run("the proxy notices in time", func(t *testing.T) {
-		refused := rollingRestart(t, haproxy, node, echo, "check inter 50ms fall 1 rise 1", "-drain-wait", "500ms", "-drain-window", "2s")
+		refused := rollingRestart(t, haproxy, node, echo, "check inter 50ms fall 1 rise 1", "-drain-wait", "1s", "-drain-window", "2s")
 		if len(refused) > 0 {
 			t.Errorf("refused attempts: %v", refused)
 		}

@@ -25,7 +25,7 @@ var (
 // What one connection costs doesn't depend on how many others there are. Two
 // guards in one process are measured in turns, over pipes in memory.
 func TestCostBesideOthers(t *testing.T) {
-	few, many, pairs, batch := 100, pick(2000, 15000), pick(2, 10), pick(50, 300)
+	few, many, pairs, batch := 100, pick(2000, 15000), pick(2, 10), pick(50, 3000)
 	a, b := newCompany(t, few), newCompany(t, many)
 	var table strings.Builder
 	for _, step := range []struct {
@@ -147,7 +147,7 @@ func costOfKicking(g *closeguard.Guard, n int) time.Duration {
 // Over TCP the kernel's share is much the larger one: beside each other are
 // guarded and bare connections.
 func TestCostOverTCP(t *testing.T) {
-	pairs, batch := pick(2, 10), pick(20, 100)
+	pairs, batch := pick(2, 10), pick(20, 200)
 	var table strings.Builder
 	for _, others := range []int{100, pick(2000, 15000)} {
 		needDescriptors(t, others+batch*2)
