@@ -149,6 +149,13 @@ func (l *link) scanIn(p []byte) {
 		return
 	}
 	s := &l.inScan
+	if n := s.Data(p); n > 0 {
+		l.life.saw(s.Opcode(), l.guard)
+		if n == len(p) {
+			return
+		}
+		p = p[n:]
+	}
 	for {
 		n, token := s.Next(p)
 		if n > 0 && token != wire.Start && s.Opcode() == wire.Close && (token == wire.End || s.InPayload()) {

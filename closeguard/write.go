@@ -55,9 +55,10 @@ func (l *link) writeFrames(p []byte) (int, error) {
 	}
 	ahead := 0
 	if l.held == nil {
-		k, behind := l.passable(p)
+		before := l.outScan
+		k := l.passable(p)
 		if k > 0 || len(p) == 0 {
-			n, err := l.passData(p[:k], behind)
+			n, err := l.passData(p[:k], before)
 			if err != nil || k == len(p) {
 				return n, err
 			}
@@ -136,13 +137,22 @@ func (l *link) writeHTTP(p []byte) (int, error) {
 }
 
 // passable returns how much of p may leave as it is: all of it, or up to the
-// next boundary where a Close begins or one of ours is due. behind is where
-// the scanner then stands.
-func (l *link) passable(p []byte) (n int, behind wire.Scanner) {
-	s := l.outScan
+// next boundary where a Close begins or one of ours is due. It leaves the
+// scanner there, ahead of the wire: nobody else looks at it until the turn to
+// write is over.
+func (l *link) passable(p []byte) (n int) {
+	s := &l.outScan
+	if l.pending() == nil {
+		if n = s.Data(p); n > 0 {
+			l.life.saw(s.Opcode(), l.guard)
+			if n == len(p) {
+				return n
+			}
+		}
+	}
 	for {
 		if s.Between() && n < len(p) && (wire.Opcode(p[n]&0xf) == wire.Close || n > 0 && l.pending() != nil) {
-			return n, s
+			return n
 		}
 		took, token := s.Next(p[n:])
 		n += took
@@ -151,7 +161,7 @@ func (l *link) passable(p []byte) (n int, behind wire.Scanner) {
 			if s.InPayload() {
 				l.life.saw(s.Opcode(), l.guard)
 			}
-			return n, s
+			return n
 		case wire.Start:
 		case wire.End:
 			l.life.saw(s.Opcode(), l.guard)
@@ -159,13 +169,12 @@ func (l *link) passable(p []byte) (n int, behind wire.Scanner) {
 	}
 }
 
-// passData writes bytes of the library's that hold no Close. Our side of the wire
-// is where the kernel took the last byte.
-func (l *link) passData(p []byte, behind wire.Scanner) (int, error) {
+// passData writes bytes of the library's that hold no Close; before is where the
+// scanner stood. Our side of the wire is where the kernel took the last byte.
+func (l *link) passData(p []byte, before wire.Scanner) (int, error) {
 	n, err := l.pass(p)
-	if n == len(p) {
-		l.outScan = behind
-	} else {
+	if n < len(p) {
+		l.outScan = before
 		l.advance(p[:n])
 	}
 	if n > 0 {

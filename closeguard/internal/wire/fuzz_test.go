@@ -155,6 +155,7 @@ func FuzzScanner(f *testing.F) {
 		if whole != pieces {
 			t.Errorf("the scanners differ:\n in one piece %+v\nin pieces %+v", whole, pieces)
 		}
+		checkData(t, stream, masked, extended)
 		// The sizes are places to stop at, too.
 		for _, at := range cuts[:min(len(cuts), 8)] {
 			at := min(int(at), len(stream))
@@ -162,6 +163,33 @@ func FuzzScanner(f *testing.F) {
 			checkRecord(t, fmt.Sprintf("the first %d bytes", at), scan(t, &s, stream[:at]), reference(stream[:at], masked, extended))
 		}
 	})
+}
+
+// checkData tells whether Data takes as many whole data frames as there are,
+// from wherever the scanner stands, and leaves it where Next would.
+func checkData(t *testing.T, stream []byte, masked, extended bool) {
+	t.Helper()
+	s := Scanner{Masked: masked, Extended: extended}
+	for len(stream) > 0 {
+		data := s
+		n := data.Data(stream)
+		if n > 0 {
+			skip(&s, stream[:n])
+		}
+		if data.Header() == s.Header() {
+			data.raw = s.raw // what is behind the header's bytes is of no account
+		}
+		if data != s {
+			t.Fatalf("behind %d bytes of data frames:\n Data %+v\n Next %+v", n, data, s)
+		}
+		stream = stream[n:]
+		between := s.Between()
+		took, token := s.Next(stream)
+		stream = stream[took:]
+		if between && token == Start && !s.Opcode().Control() && s.Fault() == NoFault && s.Left() <= uint64(len(stream)) {
+			t.Fatalf("Data left a whole frame with %d bytes of payload", s.Left())
+		}
+	}
 }
 
 // referenceHead reads a head of which it has all bytes at hand.

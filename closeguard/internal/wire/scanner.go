@@ -75,14 +75,41 @@ type Scanner struct {
 	Masked   bool // frames must be masked: this is the client's direction
 	Extended bool // an extension was agreed on: RSV bits of data frames are its business
 
-	head       Header
 	left       uint64 // payload bytes of the current frame still to come
 	raw        [maxHeader]byte
-	got        uint8 // header bytes in raw
+	got        uint8 // bytes in raw of a header that is not complete
 	fault      Fault
 	inPayload  bool
 	fragmented bool // a message is open: its final frame is still to come
 	lost       bool
+}
+
+// Data takes whole data frames that break no rule from the start of p, as many
+// as there are, and returns how many bytes they have. It is what most of a
+// connection's traffic needs; whatever it leaves, [Scanner.Next] takes.
+func (s *Scanner) Data(p []byte) int {
+	if !s.Between() {
+		return 0
+	}
+	last, n := 0, 0
+	for len(p)-n >= 2 {
+		rest := p[n:]
+		size := headerSize(rest)
+		if len(rest) < size {
+			break
+		}
+		length := payloadLength(rest)
+		if Opcode(rest[0]&0xf).Control() || length > uint64(len(rest)-size) || s.judge(rest[0], rest[1], length) != NoFault {
+			break
+		}
+		s.fragmented = rest[0]&0x80 == 0
+		last, n = n, n+size+int(length)
+	}
+	if n > 0 {
+		copy(s.raw[:], p[last:])
+		s.fault = NoFault
+	}
+	return n
 }
 
 // Next takes bytes from the start of p up to the next token and returns how
@@ -101,9 +128,10 @@ func (s *Scanner) Next(p []byte) (int, Token) {
 	return n, End
 }
 
+// header takes what p has of a header, which may come in pieces.
 func (s *Scanner) header(p []byte) (int, Token) {
 	n := 0
-	for need := s.headerSize(); int(s.got) < need; need = s.headerSize() {
+	for need := s.need(); int(s.got) < need; need = s.need() {
 		if n == len(p) {
 			return n, More
 		}
@@ -111,75 +139,72 @@ func (s *Scanner) header(p []byte) (int, Token) {
 		s.got += uint8(c)
 		n += c
 	}
-	s.parse()
 	s.got = 0
-	s.left, s.inPayload = s.head.Length, true
+	s.left, s.inPayload = payloadLength(s.raw[:]), true
+	s.fault = s.judge(s.raw[0], s.raw[1], s.left)
 	s.lost = s.fault == FaultLength
+	if !s.Opcode().Control() {
+		s.fragmented = s.raw[0]&0x80 == 0
+	}
 	return n, Start
 }
 
-// headerSize is the size of the header as far as its bytes tell.
-func (s *Scanner) headerSize() int {
+// need is the size of the header as far as its bytes tell.
+func (s *Scanner) need() int {
 	if s.got < 2 {
 		return 2
 	}
+	return headerSize(s.raw[:])
+}
+
+// headerSize is the size of the header that begins b, of which b has two bytes
+// at least.
+func headerSize(b []byte) int {
 	n := 2
-	switch s.raw[1] & 0x7f {
+	switch b[1] & 0x7f {
 	case 126:
 		n += 2
 	case 127:
 		n += 8
 	}
-	if s.raw[1]&0x80 != 0 {
+	if b[1]&0x80 != 0 {
 		n += 4
 	}
 	return n
 }
 
-func (s *Scanner) parse() {
-	b := s.raw[:]
-	h := Header{
-		Opcode: Opcode(b[0] & 0xf),
-		Final:  b[0]&0x80 != 0,
-		RSV:    b[0] >> 4 & 7,
-		Masked: b[1]&0x80 != 0,
-		Length: uint64(b[1] & 0x7f),
-	}
-	at := 2
-	switch h.Length {
+// payloadLength is what the header says that begins b; b has all of it.
+func payloadLength(b []byte) uint64 {
+	switch n := b[1] & 0x7f; n {
 	case 126:
-		h.Length, at = uint64(binary.BigEndian.Uint16(b[2:])), 4
+		return uint64(binary.BigEndian.Uint16(b[2:]))
 	case 127:
-		h.Length, at = binary.BigEndian.Uint64(b[2:]), 10
-	}
-	if h.Masked {
-		copy(h.Mask[:], b[at:])
-	}
-	s.head = h
-	s.fault = s.judge(h)
-	if !h.Opcode.Control() {
-		s.fragmented = !h.Final
+		return binary.BigEndian.Uint64(b[2:])
+	default:
+		return uint64(n)
 	}
 }
 
-func (s *Scanner) judge(h Header) Fault {
-	control := h.Opcode.Control()
+// judge says which rule the next frame breaks: the first two bytes of its
+// header are b0 and b1, and its payload has length bytes.
+func (s *Scanner) judge(b0, b1 byte, length uint64) Fault {
+	op, final := Opcode(b0&0xf), b0&0x80 != 0
 	switch {
-	case h.Length>>63 != 0:
+	case length>>63 != 0:
 		return FaultLength // first: nothing after it can be found
-	case h.RSV != 0 && (control || !s.Extended):
+	case b0&0x70 != 0 && (op.Control() || !s.Extended):
 		return FaultRSV
-	case h.Opcode.reserved():
+	case op.reserved():
 		return FaultOpcode
-	case h.Masked != s.Masked:
+	case b1&0x80 != 0 != s.Masked:
 		return FaultMask
-	case control && !h.Final:
+	case op.Control() && !final:
 		return FaultFragment
-	case control && h.Length > MaxControl:
+	case op.Control() && length > MaxControl:
 		return FaultControl
-	case h.Opcode == Continuation && !s.fragmented:
+	case op == Continuation && !s.fragmented:
 		return FaultContinuation
-	case !control && h.Opcode != Continuation && s.fragmented:
+	case !op.Control() && op != Continuation && s.fragmented:
 		return FaultInterleaved
 	default:
 		return NoFault
@@ -187,11 +212,23 @@ func (s *Scanner) judge(h Header) Fault {
 }
 
 // Header returns the header of the current or last frame; it is valid from
-// its [Start] to the next one.
-func (s *Scanner) Header() Header { return s.head }
+// its [Start] until bytes behind its end are taken.
+func (s *Scanner) Header() Header {
+	h := Header{
+		Opcode: s.Opcode(),
+		Final:  s.raw[0]&0x80 != 0,
+		RSV:    s.raw[0] >> 4 & 7,
+		Masked: s.raw[1]&0x80 != 0,
+		Length: payloadLength(s.raw[:]),
+	}
+	if h.Masked {
+		copy(h.Mask[:], s.raw[headerSize(s.raw[:])-len(h.Mask):])
+	}
+	return h
+}
 
-// Opcode returns the opcode of the current or last frame.
-func (s *Scanner) Opcode() Opcode { return s.head.Opcode }
+// Opcode returns the opcode of the current or last frame; see Header.
+func (s *Scanner) Opcode() Opcode { return Opcode(s.raw[0] & 0xf) }
 
 // Fault returns the first rule that the header of the current or last frame
 // breaks.
@@ -219,8 +256,8 @@ func (s *Scanner) Lost() bool { return s.lost }
 func (s *Scanner) AppendPayload(dst, p []byte) []byte {
 	at := len(dst)
 	dst = append(dst, p...)
-	if s.head.Masked {
-		XOR(dst[at:], s.head.Mask, int((s.head.Length-s.left-uint64(len(p)))&3))
+	if h := s.Header(); h.Masked {
+		XOR(dst[at:], h.Mask, int((h.Length-s.left-uint64(len(p)))&3))
 	}
 	return dst
 }
