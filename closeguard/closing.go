@@ -44,6 +44,7 @@ type closing struct {
 	own    *verdict // the guard's own Close, not yet out
 	tail   []byte   // must leave before it: the rest of a frame
 	partly bool     // tail is the rest of own itself
+	owed   bool     // the library still has to write the end of tail
 
 	leaving  bool          // a Close of ours is with the transport
 	flushing bool          // somebody writes tail and own
@@ -60,6 +61,8 @@ type closing struct {
 	shut      bool // our direction of the stream is ended
 	discarded int64
 	rounds    []*round // that closed it together with others
+
+	unwinding bool // the library closed it while a panic unwound the handler
 }
 
 // calm is the closing of all connections on which nothing points to an end: it
@@ -102,6 +105,7 @@ func (l *link) tryFlush() {
 	case l.ready():
 		l.out.busy = true
 		l.startFlush()
+	case !l.broken && l.owed:
 	case l.broken || l.gone():
 		// In the middle of a frame that nobody finishes.
 		l.lose()
@@ -140,7 +144,7 @@ func (l *link) decided() {
 
 // ready reports whether the pending Close may be written now.
 func (l *link) ready() bool {
-	return !l.out.busy && !l.broken && (len(l.tail) > 0 || l.outScan.Between())
+	return !l.out.busy && !l.broken && !l.owed && (len(l.tail) > 0 || l.outScan.Between())
 }
 
 // push settles, and gives the pending Close a moment to leave in the caller if
@@ -215,7 +219,7 @@ func (l *link) order() {
 	if !wait() {
 		return
 	}
-	t := time.NewTimer(lastWait)
+	t := time.NewTimer(l.guard.readGap()) // a limit must not come first
 	defer t.Stop()
 	for stuck := false; wait() && !stuck; {
 		if l.out.free == nil {
@@ -359,7 +363,7 @@ func (l *link) mute() bool {
 // bareClose is what a peer is told whose connection the library closes without
 // a word. It gives mu up to ask the program.
 func (l *link) bareClose() CloseFrame {
-	if l.guard.opts.BareClose != NoClose && unwinding() {
+	if l.guard.opts.BareClose != NoClose && l.unwinding {
 		return CloseFrame{Code: InternalError, Reason: internalError}
 	}
 	if !l.hs.open() || l.guard.shutdown() == nil {
@@ -386,6 +390,7 @@ func (l *link) close(cause error) error {
 		l.wakeCalls()
 		return nil
 	}
+	l.needClosing().unwinding = unwinding()
 	l.leave(cause)
 	l.flushNow()
 	return nil

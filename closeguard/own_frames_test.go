@@ -143,6 +143,76 @@ func TestCloseWhileAWriteIsBlocked(t *testing.T) {
 	}
 }
 
+// A library that writes a frame in pieces goes on with it after its close cut
+// one of them, and learns of the close with the last one.
+func TestCloseWhileAPieceIsBlocked(t *testing.T) {
+	const room = 1000 // of the buffer
+	const clean = "local closed 1001, sent 1001, received 1000, clean"
+	tests := []struct {
+		name   string
+		frame  frame
+		pieces []int // where the frame is cut
+		wire   string
+		ended  string
+	}{
+		{"two", big(5000), []int{4096}, "binary of 5000 bytes | close 1001", clean},
+		{"three", big(5000), []int{2000, 4096}, "binary of 5000 bytes | close 1001", clean},
+		{"64 KiB left", big(room - 10 + 64<<10), []int{4096}, fmt.Sprintf("binary of %d bytes | close 1001", room-10+64<<10), clean},
+		{"more than 64 KiB left", big(room - 10 + 64<<10 + 1), []int{4096}, "", "dropped 1006, intended 1001"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := guardPipe(t, closeguard.Server, closeguard.Options{}, room, nil)
+				wrote := make(chan error)
+				go func() {
+					b, from := wireBytes(c.role, tt.frame), 0
+					for _, at := range append(tt.pieces, len(b)) {
+						if n, err := c.Write(b[from:at]); err != nil {
+							wrote <- err
+							return
+						} else if n != at-from {
+							t.Errorf("n = %d, want %d", n, at-from)
+						}
+						from = at
+					}
+					wrote <- nil
+				}()
+				time.Sleep(time.Second)
+				if err := c.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+				is(t, <-wrote, net.ErrClosed)
+				if tt.wire == "" {
+					c.peerSees("EOF in a frame")
+				} else {
+					c.peerGets(tt.wire)
+					c.send(closeWith(1000, ""))
+					c.peer.Close()
+				}
+				c.ends(tt.ended)
+			})
+		})
+	}
+}
+
+// The pieces that it owes never come: the limits hold.
+func TestCloseWhileAPieceIsBlockedAndTheRestNeverComes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := guardPipe(t, closeguard.Server, closeguard.Options{}, 1000, nil)
+		wrote := make(chan error)
+		go func() { _, err := c.Write(wireBytes(c.role, big(5000))[:4096]); wrote <- err }()
+		time.Sleep(time.Second)
+		c.Close()
+		if err := <-wrote; err != nil {
+			t.Errorf("Write: %v", err)
+		}
+		c.peerSees("EOF in a frame")
+		is(t, c.ends("dropped 1006, intended 1001"), net.ErrClosed, closeguard.ErrBareClose, closeguard.ErrCloseIdle)
+		c.after(6 * time.Second)
+	})
+}
+
 // Without a peer that reads, the frame can't be finished either.
 func TestCloseWhileAWriteIsBlockedForGood(t *testing.T) {
 	bubble(t, func(t *testing.T) {

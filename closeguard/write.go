@@ -47,6 +47,9 @@ func (l *link) write(p []byte) (int, error) {
 
 // writeFrames takes what the library writes behind the opening handshake.
 func (l *link) writeFrames(p []byte) (int, error) {
+	if l.owed && !l.ending {
+		return l.writeOwed(p)
+	}
 	if err := l.writeGate(); err != nil {
 		return 0, err
 	}
@@ -181,7 +184,9 @@ func (l *link) passData(p []byte, before wire.Scanner) (int, error) {
 		l.life.saw(l.outScan.Opcode(), l.guard) // it may have taken long
 	}
 	if err != nil {
-		err = l.writeFailed(p[n:], err)
+		if err = l.writeFailed(p[n:], err); err == nil {
+			n = len(p) // the guard writes the rest
+		}
 	}
 	return n, err
 }
@@ -196,6 +201,7 @@ func (l *link) advance(p []byte) {
 }
 
 // writeFailed sorts an error of the transport's Write; rest is what didn't leave.
+// The library sees no error if it is to go on with the frame that it is in.
 func (l *link) writeFailed(rest []byte, err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -207,6 +213,9 @@ func (l *link) writeFailed(rest []byte, err error) error {
 			return &limitError{l.limit}
 		case l.closed:
 			l.keepTail(rest)
+			if l.owed {
+				return nil
+			}
 			return l.errClosed("write")
 		}
 		l.hs.timedOut = err
@@ -232,30 +241,37 @@ func (l *link) writeFailed(rest []byte, err error) error {
 }
 
 // keepTail remembers what is left of the frame that the library was in when it
-// closed, so that the guard can write it to the end.
+// closed, so that the guard can write it to the end. What of it the library has
+// not handed over yet, as it writes frames in pieces, is owed.
 func (l *link) keepTail(rest []byte) {
 	s := l.outScan
 	if s.Between() {
 		return
 	}
+	c := l.needClosing()
 	n := 0
-	for n <= maxTail {
-		took, token := s.Next(rest[n:])
+	for token := wire.Start; token == wire.Start; {
+		took := 0
+		took, token = s.Next(rest[n:])
 		n += took
-		if token == wire.End {
-			break
-		}
-		if token == wire.More {
-			l.needClosing().broken = true // the library never handed over the rest
-			return
-		}
 	}
-	if n > maxTail {
-		l.needClosing().broken = true
+	if c.broken || s.Left() > maxTail || len(c.tail)+n+int(s.Left()) > maxTail {
+		c.broken, c.owed = true, false
 		return
 	}
-	l.needClosing().tail = bytes.Clone(rest[:n])
+	c.tail = append(c.tail, rest[:n]...)
+	c.owed = !s.Between()
 	l.outScan = s
+}
+
+// writeOwed takes what the library still writes of the frame that its close cut.
+// With the frame's end it learns that the connection is closed.
+func (l *link) writeOwed(p []byte) (int, error) {
+	if l.keepTail(p); l.owed {
+		return len(p), nil
+	}
+	l.settle()
+	return 0, l.errClosed("write")
 }
 
 // heldClose is a Close of the library's until its last byte has come: nobody
