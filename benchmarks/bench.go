@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/closeguard/ws/benchmarks/internal/child"
@@ -16,6 +17,7 @@ type bench struct {
 	quick bool // to see that everything works; its numbers say little
 	pairs int
 	slice time.Duration // of one measurement of echoes
+	match *regexp.Regexp
 }
 
 // part is one part of the measurements.

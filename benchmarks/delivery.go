@@ -54,6 +54,9 @@ func (b *bench) delivery() (report.Section, error) {
 // deliver runs one scenario with all servers and clients.
 func (b *bench) deliver(s *report.Section, all []*clients.Client, sc delivery.Scenario, runs int) error {
 	for _, library := range libraries {
+		if !b.match.MatchString(sc.Name + ", " + library) {
+			continue
+		}
 		progress("delivery: %s, %s", sc.Name, library)
 		cells := map[string]cell{}
 		for _, way := range []string{server.Bare, server.Adapter, server.Plain} {
@@ -81,7 +84,7 @@ func (b *bench) deliver(s *report.Section, all []*clients.Client, sc delivery.Sc
 			report.Bar{Scenario: sc.Name, Server: library, Kind: report.Guarded, Right: cells[server.Adapter].right(clean), Runs: runs * len(all)},
 			report.Bar{Scenario: sc.Name, Server: library, Kind: report.Bare, Right: bare.right(clean), Runs: runs * len(all)})
 	}
-	if !sc.Yardstick {
+	if !sc.Yardstick || !b.match.MatchString(sc.Name) {
 		return nil
 	}
 	return b.yardsticks(s, all, sc, runs)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/closeguard/ws/benchmarks/internal/count"
@@ -91,6 +92,11 @@ func name(c server.Config) string {
 }
 
 func (b *bench) echoRows(c server.Config, p pattern, sizes []int, all *geometric) ([]report.Row, error) {
+	title := func(size int) string { return fmt.Sprintf("%s, %s, %s", name(c), p.name, bytes(size)) }
+	sizes = slices.DeleteFunc(slices.Clone(sizes), func(size int) bool { return !b.match.MatchString(title(size)) })
+	if len(sizes) == 0 {
+		return nil, nil
+	}
 	progress("echo: %s, %s", name(c), p.name)
 	e, err := b.startEcho(c, p)
 	if err != nil {
@@ -101,13 +107,13 @@ func (b *bench) echoRows(c server.Config, p pattern, sizes []int, all *geometric
 	for _, size := range sizes {
 		bare, guarded, control, err := pair.Rounds(b.pairs, func(s pair.Subject) (echoed, error) { return e.run(s, size, b.slice) })
 		if err != nil {
-			return nil, fmt.Errorf("%s, %s, %d B: %w", name(c), p.name, size, err)
+			return nil, fmt.Errorf("%s: %w", title(size), err)
 		}
 		row, err := echoRow(c, size, bare, guarded, control, all)
 		if err != nil {
 			return nil, err
 		}
-		row.Case = fmt.Sprintf("%s, %s, %s", name(c), p.name, bytes(size))
+		row.Case = title(size)
 		rows = append(rows, row)
 	}
 	return rows, nil

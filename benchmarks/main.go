@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,7 @@ func main() {
 	flag.IntVar(&b.pairs, "pairs", 0, "pairs of each comparison, 0: 15, or 3 if quick")
 	flag.DurationVar(&b.slice, "slice", 0, "length of one measurement of echoes, 0: 250ms, or 50ms if quick")
 	only := flag.String("only", strings.Join(names, ","), "parts to run")
+	match := flag.String("match", "", "measure only those echoes and deliveries whose `name` matches; not with -docs")
 	docs := flag.String("docs", "", "folder to write benchmarks.md, benchmarks.json and delivery.svg to; parts that don't run stay as they are there")
 	profile := flag.String("profile", "", "folder to write CPU profiles of the server to, bare and guarded, instead of measuring")
 	flag.BoolVar(&verbose, "v", false, "tell what clients saw where it wasn't what was intended")
@@ -53,10 +55,15 @@ func main() {
 	if b.slice == 0 {
 		b.slice = time.Duration(b.scale(250, 50)) * time.Millisecond
 	}
-	err := error(nil)
-	if *profile != "" {
+	matching, err := regexp.Compile(*match)
+	b.match = matching
+	switch {
+	case err != nil:
+	case *match != "" && *docs != "":
+		err = errors.New("-docs is for whole parts, -match for some of one")
+	case *profile != "":
 		err = b.profiles(*profile)
-	} else {
+	default:
 		err = b.run(strings.Split(*only, ","), names, *docs)
 	}
 	if err != nil {

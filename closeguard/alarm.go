@@ -120,7 +120,7 @@ func (q *alarmQueue) compact() {
 func (q alarmQueue) put(e alarm, at int) {
 	q[at] = e
 	if e.link != nil {
-		e.link.alarm = at + 1
+		e.link.alarm = int32(at + 1) //nolint:gosec // as many as connections
 	}
 }
 

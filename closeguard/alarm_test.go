@@ -73,7 +73,7 @@ func TestAlarmQueue(t *testing.T) {
 				t.Fatalf("%d entries, of which %d count; want %d", len(q), n, len(due))
 			}
 			for i, e := range q {
-				if e.link != nil && (e.link.alarm != i+1 || e.due != due[e.link]) || e.due < q[max(0, i-1)/2].due {
+				if e.link != nil && (int(e.link.alarm) != i+1 || e.due != due[e.link]) || e.due < q[max(0, i-1)/2].due {
 					t.Fatalf("place %d: %+v, want due at %v and not before %v", i, e, due[e.link], q[max(0, i-1)/2].due)
 				}
 			}
@@ -287,7 +287,7 @@ func TestAGuardForgets(t *testing.T) {
 				t.Errorf("%s: %d busy, %d jobs", name, c.busy, len(c.jobs))
 			}
 		}
-		if i := slices.IndexFunc(links, func(l *link) bool { return l.keys != nil }); i >= 0 {
+		if i := slices.IndexFunc(links, func(l *link) bool { return l.labels != nil && l.labels.keys != nil }); i >= 0 {
 			t.Errorf("connection %d has keys", i)
 		}
 	})

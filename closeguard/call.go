@@ -3,15 +3,22 @@ package closeguard
 import (
 	"context"
 	"errors"
-	"slices"
 )
 
 // Call is one call of a library's method by an adapter, from [Conn.Begin] to
 // [Call.End]. It turns the library's terminal errors into close events.
 type Call struct {
-	link *link
-	ctx  context.Context
-	over bool
+	link  *link
+	watch *watch // of its context, nil if that can't end
+	over  bool
+}
+
+// watch is the place of a context that is watched during a call. The places of
+// a connection's calls are taken again and again: there are as many as there
+// were calls at a time.
+type watch struct {
+	ctx  context.Context // nil: the place is free
+	next *watch
 }
 
 // Begin begins a call of the library. The ctx is the one that the library is
@@ -22,15 +29,40 @@ func (c *Conn) Begin(ctx context.Context) Call { return c.link.call(ctx) }
 func (l *link) call(ctx context.Context) Call {
 	call := Call{link: l, over: l.over.Load()}
 	if ctx != nil && ctx.Done() != nil {
-		call.ctx = ctx
 		l.mu.Lock()
-		if l.calls == nil {
-			l.calls = new(calls)
-		}
-		l.calls.watched = append(l.calls.watched, ctx)
-		l.mu.Unlock()
+		defer l.mu.Unlock()
+		call.watch = l.watch(ctx)
 	}
 	return call
+}
+
+// watch takes a place for a context.
+func (l *link) watch(ctx context.Context) *watch {
+	for w := l.watched; w != nil; w = w.next {
+		if w.ctx == nil {
+			w.ctx = ctx
+			return w
+		}
+	}
+	l.watched = &watch{ctx, l.watched}
+	return l.watched
+}
+
+// forsaken takes note of a call whose context has ended: it is why the library
+// closes.
+func (l *link) forsaken() {
+	for w := l.watched; w != nil; w = w.next {
+		if w.ctx != nil && w.ctx.Err() != nil {
+			l.endedBy(w.ctx)
+		}
+	}
+}
+
+// endedBy takes note of a context that has ended.
+func (l *link) endedBy(ctx context.Context) {
+	if l.hs.timedOut == nil {
+		l.handshake().timedOut = context.Cause(ctx)
+	}
 }
 
 // Keep ends the call with an error that the application shall see as it is.
@@ -41,20 +73,16 @@ func (c Call) Keep(err error) error {
 
 // forget stops watching the call's context.
 func (c Call) forget() {
-	if c.ctx == nil {
+	if c.watch == nil {
 		return
 	}
 	l := c.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// Contexts are compared by their channels: not every type has an ==.
-	same := func(ctx context.Context) bool { return ctx.Done() == c.ctx.Done() }
-	if i := slices.IndexFunc(l.calls.watched, same); i >= 0 {
-		l.calls.watched = slices.Delete(l.calls.watched, i, i+1)
-	}
-	if c.ctx.Err() != nil && l.hs.timedOut == nil {
-		// The library may be about to close for it.
-		l.hs.timedOut = context.Cause(c.ctx)
+	ctx := c.watch.ctx
+	c.watch.ctx = nil
+	if ctx.Err() != nil {
+		l.endedBy(ctx) // the library may be about to close for it
 	}
 }
 
@@ -90,7 +118,7 @@ func (c Call) End(err error, telling bool) error {
 // put it into another one would make a circle.
 func (l *link) ownEvent(err error) bool {
 	var ev CloseEvent
-	return errors.As(err, &ev) && ev.end().number == l.number
+	return errors.As(err, &ev) && ev.end().guard == l.guard && ev.end().Info.Number == l.number
 }
 
 // without returns err without this very connection's event: nil if that is all
@@ -110,21 +138,5 @@ func (l *link) without(err error) error {
 		return join(kept...)
 	default:
 		return l.without(errors.Unwrap(err))
-	}
-}
-
-// calls are the contexts of the calls under way.
-type calls struct{ watched []context.Context }
-
-// ended notes a context that has ended: it is why the library closes.
-func (c *calls) ended(hs *handshake) {
-	if c == nil || hs.timedOut != nil {
-		return
-	}
-	for _, ctx := range c.watched {
-		if ctx.Err() != nil {
-			hs.timedOut = context.Cause(ctx)
-			return
-		}
 	}
 }

@@ -3,6 +3,7 @@ package closeguard
 import (
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -29,6 +30,8 @@ var past = time.Unix(1, 0)
 // closing is what a connection needs from the moment that something points to
 // its end.
 type closing struct {
+	hs handshake
+
 	how   manner // how TCP shall be closed
 	limit error  // the limit that the closing handshake reached
 	cause error  // the guard's own word on why
@@ -36,6 +39,7 @@ type closing struct {
 	panic *PanicError
 
 	partial []byte     // what has come of the peer's Close
+	whole   bool       // that is all of it
 	late    bool       // bytes followed it
 	blamed  bool       // the frame that comes has the first broken header
 	held    *heldClose // what has come of the library's Close
@@ -46,12 +50,16 @@ type closing struct {
 	partly bool     // tail is the rest of own itself
 	owed   bool     // the library still has to write the end of tail
 
-	leaving  bool          // a Close of ours is with the transport
-	flushing bool          // somebody writes tail and own
-	flushed  chan struct{} // closed when it is done, made by whoever waits
+	leaving   bool          // a Close of ours is with the transport
+	undecided bool          // and the connection was cut short meanwhile
+	flushing  bool          // somebody writes tail and own
+	flushed   chan struct{} // closed when it is done, made by whoever waits
 
 	since instant // when the Close was asked for, 0: none was
 	left  instant // when it was out
+	ended instant // when TCP was closed, 0 before
+
+	lastRead instant // when the last Read returned
 
 	takeover  bool // the program won't read on: read for it as soon as it doesn't
 	reading   bool // the guard has taken over reading
@@ -72,10 +80,16 @@ var calm = new(closing)
 // needClosing returns the connection's own closing, to be written.
 func (l *link) needClosing() *closing {
 	if l.closing == calm {
+		l.attend()
 		l.closing = new(closing)
+		l.hs.role = l.role
 	}
 	return l.closing
 }
+
+// handshake returns the connection's own closing handshake, to be told of
+// something. What it says can be read without.
+func (l *link) handshake() *handshake { return &l.needClosing().hs }
 
 // pending is the guard's own Close that is not out yet.
 func (l *link) pending() *verdict {
@@ -98,18 +112,18 @@ func (l *link) begin(v verdict) {
 // tryFlush sends the pending Close if nobody writes, and gives it up if it can
 // never be sent.
 func (l *link) tryFlush() {
-	if l.pending() == nil || l.out.busy {
+	if l.pending() == nil || l.out.busy() {
 		return
 	}
 	switch {
 	case l.ready():
-		l.out.busy = true
+		l.out.seize()
 		l.startFlush()
 	case !l.broken && l.owed:
 	case l.broken || l.gone():
 		// In the middle of a frame that nobody finishes.
 		l.lose()
-		l.hs.abort()
+		l.handshake().abort()
 		l.cause = join(l.cause, errInFrame)
 	}
 }
@@ -127,7 +141,7 @@ func (l *link) startFlush() {
 // lose gives the pending Close up.
 func (l *link) lose() {
 	if v := l.pending(); v != nil {
-		l.hs.intend(v.frame, true)
+		l.handshake().intend(v.frame, true)
 		l.decided()
 	}
 }
@@ -144,14 +158,14 @@ func (l *link) decided() {
 
 // ready reports whether the pending Close may be written now.
 func (l *link) ready() bool {
-	return !l.out.busy && !l.broken && !l.owed && (len(l.tail) > 0 || l.outScan.Between())
+	return !l.out.busy() && !l.broken && !l.owed && (len(l.tail) > 0 || l.outScan.Between())
 }
 
 // push settles, and gives the pending Close a moment to leave in the caller if
 // nobody writes; what hasn't left by then leaves in the background.
 func (l *link) push() {
 	if l.pending() != nil && l.resumable && l.ready() {
-		l.out.busy = true
+		l.out.seize()
 		l.flushing = true
 		l.flush(time.Now().Add(patience))
 		return
@@ -199,11 +213,12 @@ func (l *link) flush(deadline time.Time) {
 	switch {
 	case err == nil:
 		l.closeLeft(v.frame)
-	case !deadline.IsZero() && isTimeout(err) && l.own == v && l.limit == nil && !l.ending:
+	case !deadline.IsZero() && ranOut(err) && l.own == v && l.limit == nil && !l.ending:
 		l.tail = l.tail[n:] // settle goes on with it
 	default:
 		if !l.ending {
-			l.hs.sawEnd(err)
+			l.closeCame()
+			l.handshake().sawEnd(err)
 		}
 		l.lose()
 	}
@@ -215,11 +230,16 @@ func (l *link) flush(deadline time.Time) {
 // be given, has left: what came meanwhile may be the answer to it, and then ours
 // was the first. A Read of a library that closes doesn't wait.
 func (l *link) order() {
-	wait := func() bool { return (l.leaving || l.flushing) && (l.taking || !l.closed) }
+	// A limit must not come first.
+	l.await(l.guard.readGap(), func() bool { return (l.leaving || l.flushing) && (l.taking || !l.closed) })
+}
+
+// await waits for what a Write under way changes, for no longer than d.
+func (l *link) await(d time.Duration, wait func() bool) {
 	if !wait() {
 		return
 	}
-	t := time.NewTimer(l.guard.readGap()) // a limit must not come first
+	t := time.NewTimer(d)
 	defer t.Stop()
 	for stuck := false; wait() && !stuck; {
 		if l.out.free == nil {
@@ -239,7 +259,7 @@ func (l *link) order() {
 // closeLeft takes note that a Close of ours is on the wire.
 func (l *link) closeLeft(f CloseFrame) {
 	now := l.guard.now()
-	l.hs.sentClose(f, now)
+	l.handshake().sentClose(f, now)
 	l.decided()
 	l.startClock()
 	l.left = now
@@ -257,10 +277,10 @@ func (l *link) startClock() {
 // limits are the moments at which something is due if nothing happens.
 func (l *link) limits() (idle, total, gap instant) {
 	o := &l.guard.opts
-	idle = max(l.lastByte, l.since, l.left) + o.CloseIdle
+	idle = max(l.lastByte(), l.since, l.left) + o.CloseIdle
 	total = l.since + o.CloseTimeout
 	gap = total
-	if !l.reading && !l.in.busy {
+	if !l.reading && !l.in.busy() {
 		gap = max(l.lastRead, l.since, l.left) + l.guard.readGap()
 	}
 	return idle, total, gap
@@ -324,13 +344,35 @@ func (l *link) expire(limit error) {
 		return
 	}
 	l.needClosing().limit = limit
-	if v := l.pending(); v != nil {
-		l.hs.intend(v.frame, true)
-	}
-	if l.hs.sent == nil {
-		l.hs.abort()
-	}
+	l.giveUp()
 	l.settle()
+}
+
+// giveUp decides what becomes of a Close of ours that is not out when the
+// connection is cut short. Of one that is with the transport this is known only
+// when its Write returns, which it does now that TCP is closed: see decide.
+func (l *link) giveUp() {
+	if l.leaving {
+		l.needClosing().undecided = true
+		return
+	}
+	l.lose()
+	if l.hs.sent == nil {
+		l.closeCame()
+	}
+	if l.limit == nil || l.hs.sent == nil {
+		l.handshake().abort()
+	}
+}
+
+// decide is giveUp when TCP is closed.
+func (l *link) decide() {
+	if !l.undecided {
+		return
+	}
+	l.await(lastWait, func() bool { return l.leaving })
+	l.leaving = false // of a transport whose Write never returns
+	l.giveUp()
 }
 
 // leave does what is due when the library has closed its net.Conn: no silent
@@ -341,14 +383,14 @@ func (l *link) leave(cause error) {
 		bare = l.bareClose()
 	}
 	if l.mute() {
-		l.calls.ended(&l.hs)
+		l.forsaken()
 		if l.hs.open() && l.hs.timedOut == nil {
 			l.needClosing().cause = join(l.cause, cause)
 		}
 		if f, ok := l.hs.last(bare); ok {
-			l.begin(l.hs.own(f))
+			l.begin(l.handshake().own(f))
 		} else {
-			l.hs.abort()
+			l.handshake().abort()
 		}
 	}
 	l.settle()
@@ -369,7 +411,7 @@ func (l *link) bareClose() CloseFrame {
 	if !l.hs.open() || l.guard.shutdown() == nil {
 		return CloseFrame{Code: l.guard.opts.BareClose}
 	}
-	info := l.info
+	info := l.info()
 	l.mu.Unlock()
 	defer l.mu.Lock()
 	return l.guard.shutdownFrame(info)
@@ -386,6 +428,7 @@ func (l *link) close(cause error) error {
 		return l.errClosed("close")
 	}
 	l.closed = true
+	l.attend()
 	if l.serving {
 		l.wakeCalls()
 		return nil
@@ -412,10 +455,10 @@ func (l *link) wakeCalls() {
 	if l.ending {
 		return // the transport is being closed
 	}
-	if l.in.busy && !l.draining() {
+	if l.in.busy() && !l.draining() {
 		l.raw.SetReadDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
 	}
-	if l.out.busy && !l.flushing {
+	if l.out.busy() && !l.flushing {
 		l.raw.SetWriteDeadline(past) //nolint:errcheck // as above
 	}
 	l.in.stir()
@@ -424,7 +467,7 @@ func (l *link) wakeCalls() {
 
 // awaitFlush gives the pending Close a moment to leave.
 func (l *link) awaitFlush(d time.Duration) {
-	if l.pending() == nil || l.ending {
+	if l.pending() == nil || l.ending && !l.undecided {
 		return
 	}
 	if l.flushed == nil {
@@ -465,7 +508,7 @@ func (l *link) drain(last bool) {
 	if last {
 		c.last, c.lastBy = true, time.Now().Add(lastWait)
 	}
-	if l.in.busy {
+	if l.in.busy() {
 		l.raw.SetReadDeadline(past) //nolint:errcheck // as in wakeCalls
 	}
 	if len(c.rounds) == 0 {
@@ -514,22 +557,26 @@ func (l *link) discard() {
 		if l.ending {
 			return
 		}
+		if n > 0 {
+			l.in.mark(l.guard.now())
+		}
 		if l.left != 0 { // until then the other limits hold
 			l.discarded += int64(n)
 		}
 		switch {
-		case shared && n == 0 && isTimeout(err):
+		case shared && n == 0 && ranOut(err):
 			l.guard.readers.do(l.discard)
 			return
 		case l.last && (err != nil || l.discarded > l.guard.opts.CloseBytes):
 			l.end()
 		case l.last:
-		case l.discarded > l.guard.opts.CloseBytes:
-			l.expire(ErrCloseBytes)
 		default:
-			if gate := l.afterRead(buf[:n], err); gate != nil && n == 0 && !l.ending && !isTimeout(err) {
+			if gate := l.afterRead(buf[:n], err); gate != nil && n == 0 && !l.ending && !ranOut(err) {
 				l.settleLost(err)
 				return
+			}
+			if l.discarded > l.guard.opts.CloseBytes && !l.hs.complete() {
+				l.expire(ErrCloseBytes)
 			}
 		}
 	}
@@ -538,7 +585,7 @@ func (l *link) discard() {
 // settleLost ends a connection of which reading failed while the guard's Close
 // is still on its way.
 func (l *link) settleLost(err error) {
-	l.hs.sawEnd(err)
+	l.handshake().sawEnd(err)
 	l.lose()
 	l.end()
 }
@@ -550,6 +597,10 @@ func endStream(raw net.Conn) {
 	defer time.AfterFunc(lastWait, func() { tcp.SetWriteDeadline(past) }).Stop() //nolint:errcheck // best effort
 	closeWrite(raw)
 }
+
+// ranOut reports whether a deadline ended a call. The kernel's ETIMEDOUT is a
+// timeout, too, but it is the end of TCP.
+func ranOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 func isTimeout(err error) bool {
 	var ne net.Error

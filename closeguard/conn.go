@@ -5,6 +5,8 @@ import (
 	"net"
 	"runtime"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
 // Conn is a guarded net.Conn: what a WebSocket library reads from and writes
@@ -19,10 +21,11 @@ type Conn struct {
 
 var _ net.Conn = (*Conn)(nil)
 
-// newConn makes the handle of a link.
+// newConn makes the handle of a link. That it was dropped a finalizer tells: a
+// cleanup does the same and takes memory.
 func newConn(l *link) *Conn {
 	c := &Conn{link: l}
-	runtime.AddCleanup(c, (*link).abandon, l)
+	runtime.SetFinalizer(c, (*Conn).Abandon)
 	return c
 }
 
@@ -36,8 +39,9 @@ func (l *link) abandon() {
 // Read reads from the connection; see [net.Conn]. At a limit of the closing
 // handshake it returns an error that is os.ErrDeadlineExceeded.
 func (c *Conn) Read(p []byte) (int, error) {
-	defer runtime.KeepAlive(c)
-	return c.link.read(p)
+	n, err := c.link.read(p)
+	runtime.KeepAlive(c)
+	return n, err
 }
 
 // Write writes to the connection; see [net.Conn]. After a Close frame, pongs
@@ -45,8 +49,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 // that is net.ErrClosed. A piece of a Close frame counts as written and is held
 // until the frame is whole.
 func (c *Conn) Write(p []byte) (int, error) {
-	defer runtime.KeepAlive(c)
-	return c.link.write(p)
+	n, err := c.link.write(p)
+	runtime.KeepAlive(c)
+	return n, err
 }
 
 // Close is what a library does when it is done with the connection. Blocked
@@ -63,7 +68,7 @@ func (c *Conn) Close() error {
 func (c *Conn) NetConn() net.Conn { return c.link.raw }
 
 // Role returns our role.
-func (c *Conn) Role() Role { return c.link.hs.role }
+func (c *Conn) Role() Role { return c.link.role }
 
 // LocalAddr returns our address.
 func (c *Conn) LocalAddr() net.Addr { return c.link.raw.LocalAddr() }
@@ -126,7 +131,7 @@ func (c *Conn) CloseWith(ctx context.Context, code Code, reason string) error {
 }
 
 func (l *link) closeWith(ctx context.Context, f CloseFrame) error {
-	if err := f.Validate(l.info.Role); err != nil {
+	if err := f.Validate(l.role); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -135,7 +140,7 @@ func (l *link) closeWith(ctx context.Context, f CloseFrame) error {
 		return errNotOpen
 	}
 	if l.hs.sent == nil && l.pending() == nil && !l.ending {
-		l.begin(l.hs.own(f))
+		l.begin(l.handshake().own(f))
 	}
 	l.needClosing().takeover = true
 	l.settle()
@@ -177,12 +182,9 @@ func (l *link) breakOff(how manner, cause error) {
 	if l.ending {
 		return
 	}
-	if v := l.pending(); v != nil {
-		l.hs.intend(v.frame, true)
-	}
 	l.needClosing().how = how
-	l.hs.abort()
 	l.cause = join(cause, l.cause)
+	l.giveUp()
 	l.settle()
 }
 
@@ -195,6 +197,16 @@ func (c *Conn) StrictEOF() {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	c.link.trusting = true
+}
+
+// Extensions says what the opening handshake agreed on, in the words of its
+// Sec-WebSocket-Extensions header. A Conn of [Guard.WrapConn] doesn't know, and
+// judges no reserved bits of data frames. It is to be called before the first
+// Read.
+func (c *Conn) Extensions(header string) {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	c.link.claim(wire.Claims(header))
 }
 
 // CloseNow closes TCP at once; what was sent before arrives. No Close frame is

@@ -117,13 +117,12 @@ type Ending struct {
 	// Close frame says it all.
 	Err error
 
-	nameOf  func(ConnInfo, Code) string // names private codes
-	illegal bool                        // Received's payload was illegal
-	answer  Code                        // what an illegal Received is answered with
-	misfit  bool                        // Intended was illegal
+	guard   *Guard // whose connection it was
+	illegal bool   // Received's payload was illegal
+	answer  Code   // what an illegal Received is answered with
+	misfit  bool   // Intended was illegal
 	aborted bool
-	number  uint64 // the link's
-	over    bool   // the error answers a call that began after the end
+	over    bool // the error answers a call that began after the end
 }
 
 // Answered reports whether both Close frames crossed.

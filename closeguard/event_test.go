@@ -30,8 +30,8 @@ func aLink(t *testing.T, happened ...func(*link)) *link {
 	l := g.newLink(t.Context(), ConnInfo{Number: 7, Role: Server, Guarded: true, Remote: "192.0.2.1:52110"})
 	l.phase = phaseOpen
 	l.opened = time.Second
-	l.lastByte = 61 * time.Second
-	l.ended = 62 * time.Second
+	l.in.mark(61 * time.Second)
+	l.needClosing().ended = 62 * time.Second
 	for _, what := range happened {
 		what(l)
 	}
@@ -40,17 +40,17 @@ func aLink(t *testing.T, happened ...func(*link)) *link {
 
 // What happens to a connection, by those who see it.
 func theirs(payload []byte) func(*link) {
-	return func(l *link) { l.hs.sawClose(payload, 61*time.Second) }
+	return func(l *link) { l.handshake().sawClose(payload, 61*time.Second) }
 }
 
 func ours(code Code, reason string) func(*link) {
-	return func(l *link) { l.hs.sentClose(CloseFrame{code, reason}, 61*time.Second) }
+	return func(l *link) { l.handshake().sentClose(CloseFrame{code, reason}, 61*time.Second) }
 }
 
-func wanted(code uint16) func(*link) { return func(l *link) { l.hs.outgoing(closeOf(code)) } }
-func end(err error) func(*link)      { return func(l *link) { l.hs.sawEnd(err) } }
-func timeout(err error) func(*link)  { return func(l *link) { l.hs.timedOut = err } }
-func aborted(l *link)                { l.hs.abort() }
+func wanted(code uint16) func(*link) { return func(l *link) { l.handshake().outgoing(closeOf(code)) } }
+func end(err error) func(*link)      { return func(l *link) { l.handshake().sawEnd(err) } }
+func timeout(err error) func(*link)  { return func(l *link) { l.handshake().timedOut = err } }
+func aborted(l *link)                { l.handshake().abort() }
 func cause(err error) func(*link)    { return func(l *link) { l.needClosing().cause = err } }
 func limit(err error) func(*link)    { return func(l *link) { l.needClosing().limit = err } }
 func told(err error) func(*link)     { return func(l *link) { l.needClosing().told = err } }
@@ -58,7 +58,7 @@ func panicking(v any) func(*link) {
 	return func(l *link) { l.needClosing().panic = &PanicError{Value: v} }
 }
 
-func violation(l *link) { l.hs.sawFault(newFrameError(RuleRSV, 4, nil)) }
+func violation(l *link) { l.handshake().sawFault(newFrameError(RuleRSV, 4, nil)) }
 
 // opError is a system call that failed, as package net tells it.
 func opError(err error) error {
@@ -186,9 +186,9 @@ var endings = []struct {
 		`websocket connection dropped after 61s: closeguard: aborted`, AbnormalClosure, false, []error{net.ErrClosed, ErrAborted}},
 	{"our abort, and the library found it closed", happenings{aborted, cause(ErrAborted), told(connClosed)}, &Dropped{},
 		`websocket connection dropped after 61s: use of closed network connection; closeguard: aborted`, AbnormalClosure, false, []error{net.ErrClosed, ErrAborted}},
-	{"a Close that a stuck writer blocked", happenings{func(l *link) { l.hs.intend(CloseFrame{Code: GoingAway}, true) }, aborted, cause(ErrBareClose)}, &Dropped{},
+	{"a Close that a stuck writer blocked", happenings{func(l *link) { l.handshake().intend(CloseFrame{Code: GoingAway}, true) }, aborted, cause(ErrBareClose)}, &Dropped{},
 		`websocket connection dropped after 61s, intended 1001 going away: closeguard: the library closed TCP without a Close frame`, AbnormalClosure, false, []error{net.ErrClosed, ErrBareClose}},
-	{"a peer that doesn't read", happenings{func(l *link) { l.hs.intend(CloseFrame{PolicyViolation, "too slow"}, true) }, aborted, cause(ErrWriteStall)}, &Dropped{},
+	{"a peer that doesn't read", happenings{func(l *link) { l.handshake().intend(CloseFrame{PolicyViolation, "too slow"}, true) }, aborted, cause(ErrWriteStall)}, &Dropped{},
 		`websocket connection dropped after 61s, intended 1008 policy violation "too slow": closeguard: peer does not read`, AbnormalClosure, false, []error{net.ErrClosed, ErrWriteStall}},
 }
 
@@ -472,7 +472,7 @@ func TestPrivateCodesGetTheirNames(t *testing.T) {
 	}
 	for _, tt := range tests {
 		ev := aLink(t, tt.happened...).event(nil, false)
-		if name := ev.end().nameOf(ev.Connection(), ev.Code()); name != tt.want {
+		if name := ev.end().guard.codeName(ev.Connection(), ev.Code()); name != tt.want {
 			t.Errorf("%v: name %q, want %q", ev, name, tt.want)
 		}
 	}
@@ -482,20 +482,20 @@ func TestPrivateCodesGetTheirNames(t *testing.T) {
 // other events.
 func TestEndIsACopy(t *testing.T) {
 	l := aLink(t, wanted(1006), ours(GoingAway, "ours"), theirs(closePayload(1001, "theirs")))
-	l.info.Attrs = []slog.Attr{slog.String("user", "anna")}
+	l.needLabels().attrs = []slog.Attr{slog.String("user", "anna")}
 	ev := l.event(nil, false)
 	text := fmt.Sprint(ev, ev.Connection())
 
 	e := ev.End()
-	if fmt.Sprint(e.Info, *e.Sent, *e.Received, *e.Intended) != fmt.Sprint(l.info, *l.hs.sent, *l.hs.received, *l.hs.intended) {
+	if fmt.Sprint(e.Info, *e.Sent, *e.Received, *e.Intended) != fmt.Sprint(l.info(), *l.hs.sent, *l.hs.received, *l.hs.intended) {
 		t.Errorf("End says %+v", e)
 	}
 	*e.Sent, *e.Received, *e.Intended = CloseFrame{}, CloseFrame{}, CloseFrame{}
 	e.Info.Attrs[0] = slog.String("user", "eve")
 	ev.Connection().Attrs[0] = slog.String("user", "eve")
-	opened := &Opened{l.info}
+	opened := &Opened{l.info()}
 	opened.Connection().Attrs[0] = slog.String("user", "eve")
-	refused := &Refused{Info: l.info}
+	refused := &Refused{Info: l.info()}
 	refused.Connection().Attrs[0] = slog.String("user", "eve")
 
 	for _, ev := range []CloseEvent{ev, l.event(nil, false)} {

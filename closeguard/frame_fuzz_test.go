@@ -7,6 +7,26 @@ import (
 	"unicode/utf8"
 )
 
+// referenceClose reads a received Close by the letter of RFC 6455 sections 5.5,
+// 5.5.1 and 7.4 and of the registry, and says which rule it breaks.
+func referenceClose(p []byte) (CloseFrame, Rule) {
+	if len(p) < 2 {
+		return CloseFrame{Code: 1005}, []Rule{"", RulePayloadLength}[len(p)]
+	}
+	f := CloseFrame{Code(p[0])*256 + Code(p[1]), string(p[2:])}
+	c := f.Code
+	switch {
+	case len(p) > 125:
+		return f, RuleControlLength
+	case c < 1000, c == 1004, c == 1005, c == 1006, c >= 1015 && c < 3000, c >= 5000:
+		return f, RuleCode
+	case string([]rune(f.Reason)) != f.Reason:
+		return f, RuleReasonUTF8
+	default:
+		return f, ""
+	}
+}
+
 func FuzzParseCloseFrame(f *testing.F) {
 	for _, seed := range [][]byte{
 		nil,
@@ -31,6 +51,10 @@ func FuzzParseCloseFrame(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
 		frame, err := ParseCloseFrame(p)
+		want, rule := referenceClose(p)
+		if err == nil && (rule != "" || frame != want) {
+			t.Errorf("read %v, want %v, broken rule %q", frame, want, rule)
+		}
 		if len(frame.Reason) > longest || !utf8.ValidString(frame.Reason) {
 			t.Errorf("the reason is not fit to keep: %q", frame.Reason)
 		}
@@ -50,6 +74,9 @@ func FuzzParseCloseFrame(f *testing.F) {
 		if !errors.As(err, &fe) {
 			t.Fatalf("error %v (%T), want a *FrameError", err, err)
 		}
+		if fe.Rule != rule || frame.Code != want.Code {
+			t.Errorf("read %v, %v; want code %d, broken rule %q", frame, err, want.Code, rule)
+		}
 		if want := p[:min(len(p), 125)]; !bytes.Equal(fe.Payload, want) {
 			t.Errorf("payload kept: %q, want %q", fe.Payload, want)
 		}
@@ -59,6 +86,18 @@ func FuzzParseCloseFrame(f *testing.F) {
 			}
 		}
 	})
+}
+
+// referenceFit is the code nearest to one that a role wants to send.
+func referenceFit(c Code, role Role) Code {
+	switch {
+	case c == 1006, c == 1015:
+		return 1001
+	case c < 1000, c == 1004, c == 1010 && role != Client, c > 1015 && c < 3000, c > 4999:
+		return 1011
+	default:
+		return c
+	}
 }
 
 func FuzzFit(f *testing.F) {
@@ -77,6 +116,9 @@ func FuzzFit(f *testing.F) {
 		}
 		if read, err := ParseCloseFrame(p); err != nil || read != got {
 			t.Errorf("sent %#v, the peer reads %#v, %v", got, read, err)
+		}
+		if want := referenceFit(frame.Code, role); got.Code != want {
+			t.Errorf("Fit(%v) of code %d gives %d, want %d", role, code, got.Code, want)
 		}
 		if frame.Validate(role) == nil && got != frame {
 			t.Errorf("Fit(%v) changed the valid frame %#v to %#v", role, frame, got)

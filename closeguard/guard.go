@@ -10,8 +10,9 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
 // Guard keeps the rules of closing for a set of connections, and knows them
@@ -86,7 +87,7 @@ func (g *Guard) WrapConn(nc net.Conn, role Role) (*Conn, error) {
 	}
 	l := g.newLink(context.Background(), ConnInfo{Role: role})
 	l.attach(nc)
-	l.extended(true) // whether an extension was agreed on, nobody says
+	l.claim(wire.Reserved) // which extensions were agreed on, nobody says
 	c := l.handle()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,25 +129,21 @@ func (g *Guard) Guarded(nc net.Conn) (*Conn, error) {
 	return nil, nil
 }
 
-// number gives a connection its number, with mu held.
-func (g *Guard) number(l *link) uint64 {
+// count gives a connection its number, with mu held.
+func (g *Guard) count(l *link) {
 	g.opened++
-	l.number = linkNumber.Add(1)
-	return g.opened
+	l.number = g.opened
 }
-
-// linkNumber counts connections across guards: an event must not be taken for
-// another guard's.
-var linkNumber atomic.Uint64
 
 // add puts a connection that has just opened into the set, and returns the
 // shutdown for which it came too late, if there is one.
-func (g *Guard) add(l *link) (number uint64, late *drain) {
+func (g *Guard) add(l *link) (late *drain) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.links = append(g.links, l)
-	l.place = len(g.links)
-	return g.number(l), g.drain
+	l.place = int32(len(g.links)) //nolint:gosec // there are not that many ports
+	g.count(l)
+	return g.drain
 }
 
 // remove takes a connection out of the set: its event is delivered.
@@ -198,7 +195,7 @@ func (g *Guard) evict() {
 	var since instant
 	for _, l := range closing {
 		l.mu.Lock()
-		if at := max(l.lastByte, l.since); !l.ending && (oldest == nil || at < since) {
+		if at := max(l.lastByte(), l.since); !l.ending && (oldest == nil || at < since) {
 			oldest, since = l, at
 		}
 		l.mu.Unlock()
@@ -216,6 +213,9 @@ func (g *Guard) evict() {
 
 // observe tells all observers of one event.
 func (g *Guard) observe(ctx context.Context, ev Event) {
+	if ctx.Done() != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
 	for _, o := range g.opts.Observers {
 		g.protect(ctx, "Observer", func() { o.Observe(ctx, ev) })
 	}

@@ -2,21 +2,47 @@ package closeguard
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 )
 
-type handleKey struct{}
+type linkKey struct{}
 
 // Handle leads from a request's context to its connection, also in plain
 // library code. It doesn't keep the connection alive. All methods do nothing on
 // a nil Handle and may be called at the same time.
 type Handle struct{ link *link }
 
+// requestContext is a link as the context of its request: the one that the
+// request came with, and in it the link.
+type requestContext link
+
+func (c *requestContext) Deadline() (time.Time, bool) { return c.ctx.Deadline() }
+func (c *requestContext) Done() <-chan struct{}       { return c.ctx.Done() }
+func (c *requestContext) Err() error                  { return c.ctx.Err() }
+func (c *requestContext) String() string              { return fmt.Sprint(c.ctx, ".WithConnection") }
+
+func (c *requestContext) Value(key any) any {
+	if key == (linkKey{}) {
+		return (*link)(c)
+	}
+	return c.ctx.Value(key)
+}
+
 // FromContext returns the handle of the request below [Guard.Middleware] that
 // ctx comes from, nil outside of one.
 func FromContext(ctx context.Context) *Handle {
-	h, _ := ctx.Value(handleKey{}).(*Handle)
-	return h
+	if l := linkFrom(ctx); l != nil {
+		return &Handle{l}
+	}
+	return nil
+}
+
+func linkFrom(ctx context.Context) *link {
+	l, _ := ctx.Value(linkKey{}).(*link)
+	return l
 }
 
 // SetAttrs adds attributes to the connection's log lines and events. Those set
@@ -27,8 +53,8 @@ func (h *Handle) SetAttrs(attrs ...slog.Attr) {
 	}
 	h.link.mu.Lock()
 	defer h.link.mu.Unlock()
-	old := h.link.info.Attrs
-	h.link.info.Attrs = append(old[:len(old):len(old)], attrs...)
+	labels := h.link.needLabels()
+	labels.attrs = slices.Concat(labels.attrs, attrs)
 }
 
 // CloseWith is [Conn.CloseWith]. Before the 101 it is an error.
@@ -67,23 +93,23 @@ func (h *Handle) Done() <-chan struct{} {
 // below the guard. Each connection can be claimed once: a second claim is an
 // error, and so is one of another guard's or before the 101.
 func (g *Guard) Claim(ctx context.Context) (*Conn, error) {
-	h := FromContext(ctx)
-	if h == nil {
+	l := linkFrom(ctx)
+	switch {
+	case l == nil:
 		return nil, nil
-	}
-	if h.link.guard != g {
+	case l.guard != g:
 		return nil, errOtherGuard
 	}
-	c := h.Conn()
-	h.link.mu.Lock()
-	defer h.link.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.conn.Value()
 	switch {
-	case c == nil || h.link.phase != phaseOpen:
+	case c == nil || l.phase != phaseOpen:
 		return nil, errNotOpen
-	case h.link.claimed:
+	case l.claimed:
 		return nil, errClaimed
 	}
-	h.link.claimed = true
+	l.claimed = true
 	return c, nil
 }
 

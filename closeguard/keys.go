@@ -26,9 +26,8 @@ func (l *link) setKeys(keys []string) {
 	if l.reported || l.phase == phasePlain || len(keys) == 0 {
 		return
 	}
-	own := slices.Clone(keys)
-	l.keys = &own
-	for _, k := range *l.keys {
+	l.needLabels().keys = slices.Clone(keys)
+	for _, k := range l.labels.keys {
 		if g.keys[k] == nil {
 			g.keys[k] = make(map[*link]struct{})
 		}
@@ -38,16 +37,16 @@ func (l *link) setKeys(keys []string) {
 
 // unkey forgets the keys of a connection, with the guard's mu held.
 func (g *Guard) unkey(l *link) {
-	if l.keys == nil {
+	if l.labels == nil {
 		return
 	}
-	for _, k := range *l.keys {
+	for _, k := range l.labels.keys {
 		delete(g.keys[k], l)
 		if len(g.keys[k]) == 0 {
 			delete(g.keys, k)
 		}
 	}
-	l.keys = nil
+	l.labels.keys = nil
 }
 
 // CloseKey closes all open connections that have the key with the frame, and
@@ -79,7 +78,7 @@ func (g *Guard) CloseFunc(ctx context.Context, match func(ConnInfo) bool, frame 
 	var links []*link
 	for _, l := range g.all() {
 		l.mu.Lock()
-		info, open := l.info.clone(), l.hs.open()
+		info, open := l.info().clone(), l.hs.open()
 		l.mu.Unlock()
 		if open && match(info) {
 			links = append(links, l)

@@ -82,10 +82,10 @@ func (f *lifetime) next(l *link) (due instant, cause error) {
 		earlier(f.writing+o.WriteStall, ErrWriteStall)
 	}
 	if o.PingInterval > 0 {
-		if f.pinged > l.lastByte {
+		if f.pinged > l.lastByte() {
 			earlier(f.pinged+o.PingTimeout, ErrPingTimeout)
 		} else {
-			earlier(max(l.lastByte, f.pinged, f.tried)+o.PingInterval, nil)
+			earlier(max(l.lastByte(), f.pinged, f.tried)+o.PingInterval, nil)
 		}
 	}
 	return due, cause
@@ -103,12 +103,12 @@ func (l *link) tickOpen(now instant) {
 		} else {
 			go l.ping() // it may block
 		}
-	case cause == ErrPingTimeout && !l.in.busy: //nolint:errorlint // next gives this very value
+	case cause == ErrPingTimeout && !l.in.busy(): //nolint:errorlint // next gives this very value
 		// What the peer sent is still unread: nothing can be told until the
 		// library reads again.
 		l.life.tried, l.life.pinged = now, 0
 	default:
-		info := l.info
+		info := l.info()
 		l.mu.Unlock()
 		f := l.guard.frameFor(info, cause)
 		l.mu.Lock()
@@ -123,19 +123,20 @@ func (l *link) tickOpen(now instant) {
 func (l *link) ping() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.out.busy || !l.outScan.Between() || l.broken || l.pending() != nil || !l.hs.open() || l.ending {
+	if l.out.busy() || !l.outScan.Between() || l.broken || l.pending() != nil || !l.hs.open() || l.ending {
 		return
 	}
 	f := l.life
-	l.out.busy, f.pinging = true, true
+	l.out.seize()
+	f.pinging = true
 	f.pingBy = time.Time{}
 	if l.resumable {
 		f.pingBy = time.Now().Add(patience) // a full buffer must not keep the library waiting
 	}
 	l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // Write tells
-	frame := l.frame(wire.Ping, nil)
+	frame, began := l.frame(wire.Ping, nil), l.guard.now()
 	n, err := l.pass(frame)
-	if n > 0 && isTimeout(err) && !l.closed {
+	if n > 0 && ranOut(err) && !l.closed {
 		// The rest has to leave before anything else.
 		f.pingBy = time.Time{}
 		l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // as above
@@ -145,11 +146,11 @@ func (l *link) ping() {
 	f.pinging = false
 	switch {
 	case err == nil:
-		f.pinged = l.guard.now()
-	case n > 0, isTimeout(err) && !l.resumable:
+		f.pinged = began // the pong may have come before Write has returned
+	case n > 0, ranOut(err) && !l.resumable:
 		l.needClosing().broken = true
-	case !isTimeout(err) && !l.ending:
-		l.hs.sawEnd(err)
+	case !ranOut(err) && !l.ending:
+		l.handshake().sawEnd(err)
 	}
 	l.out.give()
 	l.settle()

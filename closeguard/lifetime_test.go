@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/closetest"
 )
 
 const (
@@ -608,4 +609,30 @@ func TestPingIntoAFullBufferOverTLS(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A slowWriter's Write returns a millisecond after the peer has what it wrote.
+type slowWriter struct{ *closetest.PipeConn }
+
+func (w slowWriter) Write(p []byte) (int, error) {
+	n, err := w.PipeConn.Write(p)
+	time.Sleep(ms)
+	return n, err
+}
+
+// The pong can be there before the Write of the ping has returned.
+func TestPongBeforeThePingsWriteReturns(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := guardPipe(t, closeguard.Server, closeguard.Options{PingInterval: 10 * sec, PingTimeout: 3 * sec}, 64<<10,
+			func(below *closetest.PipeConn) net.Conn { return slowWriter{below} }).begin()
+		c.peer.Read(make([]byte, 16))
+		c.send(pong(""))
+		if n, err := c.peer.Read(make([]byte, 16)); n != 2 || err != nil || time.Since(c.began) < 20*sec {
+			t.Errorf("after %v the peer read %d bytes, %v; want the next ping after 20 s", time.Since(c.began), n, err)
+		}
+		time.Sleep(2 * ms) // that Write has returned
+		c.peer.Close()
+		c.Close()
+		<-c.Done()
+	})
 }

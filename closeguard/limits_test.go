@@ -267,6 +267,20 @@ func TestCloseBytes(t *testing.T) {
 			c.peerGets("close 1001")
 		})
 	})
+	t.Run("too many behind the peer's close", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			c := guard(t, closeguard.Server, closeguard.Options{CloseBytes: 10})
+			c.sendBytes(append(wireBytes(closeguard.Client, closeWith(4000, "")), make([]byte, 100)...))
+			time.Sleep(time.Second)
+			c.Close()
+			synctest.Wait()
+			c.peer.Close()
+			c.ends("local closed 1001, sent 1001, received 4000, clean")
+			if idle := c.Event().End().Idle; idle != 0 {
+				t.Errorf("idle for %v, though bytes came just now", idle)
+			}
+		})
+	})
 	t.Run("a flood", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			c := guard(t, closeguard.Server, closeguard.Options{CloseBytes: limit})

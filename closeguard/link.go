@@ -25,42 +25,39 @@ import (
 // and settle, below, does what follows.
 type link struct {
 	guard *Guard
-	ctx   context.Context // for observers, never cancelled
-	over  atomic.Bool     // the ending is final, TCP is closed
+	ctx   context.Context // of the request that made it
+	identity
 
-	mu     sync.Mutex
-	number uint64   // of the connection among all of the process's
-	raw    net.Conn // nil until the program hijacks or wraps it
-	conn   weak.Pointer[Conn]
-	info   ConnInfo
-	phase  phase
+	mu    sync.Mutex
+	raw   net.Conn // nil until the program hijacks or wraps it
+	conn  weak.Pointer[Conn]
+	over  atomic.Bool // the ending is final, TCP is closed
+	phase phase
+	role  Role
 	traits
-
-	in, out         turn
-	inScan, outScan wire.Scanner
-	hs              handshake
-
-	opened   instant
-	lastByte instant // when the peer's last byte came
-	lastRead instant // when the last Read returned, kept only while closing
-	ended    instant // when TCP was closed, 0 before
 
 	closed  bool // the library has closed its net.Conn
 	serving bool // a handler is running: closed is only a mark, see Conn.Serve
+	beneath bool // the handler runs below the middleware, which would see it panic
 	ending  bool // a goroutine is closing TCP
 
 	reported bool // the close event is with the observers
 	busy     bool // a shutdown shall wait, see Conn.Busy
 	waited   bool // a shutdown waits
 
-	keys  *[]string // guarded by the guard's mu
-	place int       // in the guard's links, guarded by its mu, from 1 on; 0: it isn't there
+	in, out         turn
+	inScan, outScan wire.Scanner
 
+	opened instant
+
+	place int32   // in the guard's links, guarded by its mu, from 1 on; 0: it isn't there
+	alarm int32   // in the guard's alarms, guarded by theirs, from 1 on; 0: none is set
+	wake  instant // when the alarm rings, 0: it isn't set
+
+	*opening               // nil when the opening handshake is over
 	*closing               // calm until something points to an end; see needClosing
 	life     *lifetime     // nil if no lifetime is limited
-	alarm    int           // its place in the guard's alarms, which guard it; 0: none is set
-	wake     instant       // when it rings, 0: it isn't set
-	calls    *calls        // nil if the library takes no contexts
+	watched  *watch        // contexts of calls, see Call
 	mail     *mail         // nil if there is nothing to tell
 	done     chan struct{} // made when somebody waits
 }
@@ -77,8 +74,7 @@ const (
 
 // traits are what the guard knows about a connection's transport and library.
 type traits struct {
-	*opening      // nil when the opening handshake is over
-	claimed  bool // an adapter has it
+	claimed bool // an adapter has it
 
 	// resumable: a Write that was cut by a deadline says exactly how much
 	// left, and can be gone on with. Not so with TLS.
@@ -99,65 +95,11 @@ type opening struct {
 // instant is a time on the guard's clock, which is never 0.
 type instant = time.Duration
 
-// turn lets one goroutine at a time work in a direction. Unlike a mutex it may
-// be held over I/O, also in a testing/synctest bubble.
-type turn struct {
-	busy    bool
-	waiting int32
-	free    chan struct{} // closed when there is something to look at, made by whoever waits
-}
-
-// take waits for the turn, with mu given up meanwhile. Who waits already comes
-// first, so that one who never pauses keeps nobody out. It gives up and returns
-// false when over says that there is nothing to wait for any more.
-func (t *turn) take(mu *sync.Mutex, over func() bool) bool {
-	if t.busy || t.waiting > 0 {
-		t.waiting++
-		won := t.wait(mu, over)
-		t.waiting--
-		if !won {
-			t.stir()
-			return false
-		}
-	}
-	t.busy = true
-	return true
-}
-
-func (t *turn) wait(mu *sync.Mutex, over func() bool) bool {
-	for newcomer := true; newcomer || t.busy; newcomer = false {
-		if over() {
-			return false
-		}
-		if t.free == nil {
-			t.free = make(chan struct{})
-		}
-		free := t.free
-		mu.Unlock()
-		<-free
-		mu.Lock()
-	}
-	return true
-}
-
-func (t *turn) give() {
-	t.busy = false
-	t.stir()
-}
-
-// stir makes those who wait for the turn look whether it is still worth it.
-func (t *turn) stir() {
-	if t.free != nil {
-		close(t.free)
-		t.free = nil
-	}
-}
-
 // newLink is a connection of which nothing is known but the request.
 func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
-	l := &link{guard: g, ctx: ctx, info: info, closing: calm}
+	l := &link{guard: g, ctx: ctx, closing: calm}
+	l.identify(info)
 	l.opening = new(opening)
-	l.hs.role = info.Role
 	l.inScan.Masked = info.Role == Server
 	l.outScan.Masked = info.Role == Client
 	return l
@@ -167,8 +109,8 @@ func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
 func (l *link) attach(raw net.Conn) {
 	l.raw = raw
 	l.resumable = !speaksTLS(raw)
-	if a := raw.RemoteAddr(); l.info.Remote == "" && a != nil {
-		l.info.Remote = a.String()
+	if a := raw.RemoteAddr(); l.remote == "" && a != nil {
+		l.remote = a.String()
 	}
 }
 
@@ -178,29 +120,49 @@ func (l *link) arm() {
 		// The program's own code runs without mu.
 		l.mu.Unlock()
 		route, attrs := u.known()
+		u.request = nil // from here on it is the program's alone
 		l.mu.Lock()
 		defer u.settle()
 		if l.phase != phaseHTTP {
 			return // closed meanwhile
 		}
-		l.info.Route = route
-		l.info.Attrs = append(attrs, l.info.Attrs...)
+		l.route = route
+		if len(attrs) > 0 {
+			labels := l.needLabels()
+			labels.attrs = append(attrs, labels.attrs...)
+		}
 	}
 	early := l.early
 	l.opening = nil
 	l.phase = phaseOpen
-	l.info.Guarded = true
 	l.opened = l.guard.now()
-	l.lastByte = l.opened
+	l.in.mark(l.opened)
 	l.life = l.guard.newLife(l.opened)
-	var late *drain
-	l.info.Number, late = l.guard.add(l)
-	l.tell(&Opened{Info: l.info})
+	late := l.guard.add(l)
+	l.tellOpened()
 	l.scanIn(early)
 	l.schedule()
 	if late != nil {
 		late.join(l)
 		go l.shutDown(late)
+	}
+}
+
+// lastByte is when the peer's last byte came.
+func (l *link) lastByte() instant { return l.in.marked() }
+
+// attend makes every Read and Write look at the state from now on.
+func (l *link) attend() {
+	l.in.shut()
+	l.out.shut()
+}
+
+// relax lets Reads and Writes pass without a look at the state while there is
+// nothing to see there.
+func (l *link) relax() {
+	if l.phase == phaseOpen && l.closing == calm && !l.closed && l.life == nil {
+		l.in.open()
+		l.out.open()
 	}
 }
 
@@ -213,10 +175,10 @@ func (l *link) settle() {
 	l.tryFlush()
 	gone := l.gone()
 	switch {
-	case l.hs.aborted, l.limit != nil:
+	case l.hs.aborted, l.limit != nil, l.undecided:
 		l.end()
 	case l.hs.complete():
-		if l.hs.down == nil && (l.hs.role == Client || l.trailing()) {
+		if l.hs.down == nil && (l.role == Client || l.trailing()) {
 			l.drain(true)
 		} else {
 			l.end()
@@ -224,7 +186,7 @@ func (l *link) settle() {
 	case l.hs.down != nil && l.pending() == nil && (gone || l.hs.sent != nil || l.takeover || len(l.rounds) > 0):
 		l.end()
 	case l.hs.sent == nil && l.pending() == nil:
-	case gone, l.takeover && !l.in.busy:
+	case gone, l.takeover && !l.in.busy():
 		l.drain(false)
 	}
 	l.schedule()
@@ -255,13 +217,14 @@ func (l *link) end() {
 		closeTransport(l.raw, how)
 		l.mu.Lock()
 		defer l.mu.Unlock()
+		l.decide()
 		l.finalize()
 	})
 }
 
 // finalize fixes the ending: TCP is closed, and nothing more will be known.
 func (l *link) finalize() {
-	l.ended = l.guard.now()
+	l.needClosing().ended = l.guard.now()
 	l.over.Store(true)
 	if l.done != nil {
 		close(l.done)
@@ -269,14 +232,19 @@ func (l *link) finalize() {
 	l.report()
 }
 
-// report hands the final event over, unless a handler is still running.
+// report hands the final event over, unless a handler is still running or
+// panicking.
 func (l *link) report() {
-	if !l.over.Load() || l.serving || l.reported {
+	if !l.over.Load() || l.serving || l.reported || l.awaitPanic() {
 		return
 	}
 	l.reported = true
-	ev := l.event(nil, false)
 	l.guard.ended(l)
+	if len(l.guard.opts.Observers) == 0 && len(l.rounds) == 0 {
+		l.guard.remove(l) // there is nobody to tell
+		return
+	}
+	ev := l.event(nil, false)
 	took := ev.end().Handshake
 	if l.since != 0 {
 		took = max(took, l.ended-l.since) // it counts, too, while the Close can't leave
@@ -297,9 +265,9 @@ func (l *link) event(err error, over bool) CloseEvent {
 		now = l.guard.now()
 	}
 	e := Ending{
-		Info:     l.info,
+		Info:     l.info(),
 		Duration: now - l.opened,
-		Idle:     now - l.lastByte,
+		Idle:     now - l.lastByte(),
 		Sent:     l.hs.sent,
 		Received: l.hs.received,
 		Intended: l.hs.intended,
@@ -307,8 +275,7 @@ func (l *link) event(err error, over bool) CloseEvent {
 		misfit:   l.hs.misfit,
 		aborted:  l.hs.aborted,
 		over:     over,
-		number:   l.number,
-		nameOf:   l.guard.codeName,
+		guard:    l.guard,
 	}
 	if l.hs.began != 0 {
 		e.Handshake = now - l.hs.began
@@ -364,6 +331,13 @@ func (l *link) sort(e Ending) CloseEvent {
 // mail is the events that were not yet handed to the observers; while there is
 // one, a goroutine hands them over.
 type mail struct{ events []Event }
+
+// tellOpened tells the observers, if there are any, that the connection is open.
+func (l *link) tellOpened() {
+	if len(l.guard.opts.Observers) > 0 {
+		l.tell(&Opened{Info: l.info()})
+	}
+}
 
 // tell queues an event for the observers, which are called outside of
 // everything, one after the other.

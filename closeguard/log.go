@@ -144,8 +144,8 @@ func (e *Ending) logValue(ending string, code Code) slog.Value {
 	attrs := make([]slog.Attr, 0, 24) // more than there are keys
 	attrs = append(attrs, slog.String("ending", ending), slog.Int("code", int(code)))
 	name := ""
-	if e.nameOf != nil {
-		name = e.nameOf(e.Info, code)
+	if e.guard != nil {
+		name = e.guard.codeName(e.Info, code)
 	}
 	if name == "" {
 		name = code.Name()

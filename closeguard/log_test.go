@@ -133,7 +133,7 @@ func TestLogLine(t *testing.T) {
 				`"err":"closeguard: close reason is not UTF-8 at byte 3 (RFC 6455 section 5.5.1)",` +
 				`"duration_ms":60000,"idle_ms":1500,"handshake_ms":1,` + annaKeys + `}`},
 		{"peer closed with a private code that has a name", peerClosed(Ending{
-			Received: frame(4001, ""), Sent: frame(4001, ""), nameOf: func(ConnInfo, Code) string { return "room full" },
+			Received: frame(4001, ""), Sent: frame(4001, ""), guard: naming("room full"),
 		}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":4001,"name":"room full",` +
 				`"clean":true,"answered":true,"sent_code":4001,"received_code":4001,` + minute + `}`},
@@ -269,6 +269,11 @@ func loggedGroup(t *testing.T, ev Event) map[string]any {
 	return line.WebSocket
 }
 
+// naming is a guard that has one name for all private codes.
+func naming(name string) *Guard {
+	return &Guard{opts: Options{CodeName: func(ConnInfo, Code) string { return name }}}
+}
+
 func TestEveryEndingHasTheSameKeys(t *testing.T) {
 	always := []string{"ending", "conn", "role", "guarded", "code", "clean", "answered", "duration_ms", "idle_ms", "remote"}
 	sometimes := []string{
@@ -278,7 +283,7 @@ func TestEveryEndingHasTheSameKeys(t *testing.T) {
 	f := frame(4000, "reason")
 	full := Ending{
 		Info: ConnInfo{Number: 1, Route: "/", Path: "/", Subprotocol: "chat"},
-		Sent: f, Received: f, Intended: f, Err: io.EOF, Handshake: time.Second, nameOf: func(ConnInfo, Code) string { return "name" },
+		Sent: f, Received: f, Intended: f, Err: io.EOF, Handshake: time.Second, guard: naming("name"),
 	}
 	for _, tt := range []struct {
 		name string

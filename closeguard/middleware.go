@@ -3,7 +3,6 @@ package closeguard
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -14,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"weak"
+
+	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
 var (
@@ -49,42 +50,57 @@ func (g *Guard) Middleware(next http.Handler) http.Handler {
 //
 // It is what an adapter's Upgrade or Accept is made of.
 func (g *Guard) Upgrade(w http.ResponseWriter, r *http.Request, do func(http.ResponseWriter, *http.Request) error) error {
-	if !isUpgrade(r) || hijacker(w) == nil {
+	u, err := g.receive(w, r)
+	switch {
+	case err != nil:
+		return err
+	case u == nil:
 		return do(w, r)
 	}
-	if h := FromContext(r.Context()); h != nil {
-		if h.link.guard == g {
-			return do(w, r)
-		}
-		g.errorLog().ErrorContext(r.Context(), errOtherGuard.Error(), "path", r.URL.Path)
-		http.Error(w, errOtherGuard.Error(), http.StatusInternalServerError)
-		return errOtherGuard
-	}
-	l := g.newLink(context.WithoutCancel(r.Context()), requestInfo(r))
-	if !g.admit() {
-		w.Header().Set("Connection", "close")
-		w.Header().Set("Retry-After", strconv.Itoa(int((g.opts.RetryAfter+time.Second-1)/time.Second)))
-		http.Error(w, "server is shutting down", http.StatusServiceUnavailable)
-		g.refuse(l.ctx, l.info, http.StatusServiceUnavailable, ErrShutdown)
-		return ErrShutdown
-	}
-	r = r.WithContext(context.WithValue(r.Context(), handleKey{}, &Handle{link: l}))
-	u := &upgrade{ResponseWriter: w, link: l, request: r}
 	returned := false
 	defer func() {
 		u.over(returned)
 		if returned {
+			u.link.surfaced()
 			return
 		}
 		v := recover()
-		l.panicked(v)
+		u.link.panicked(v)
+		u.link.surfaced()
 		if v != nil {
 			panic(v)
 		}
 	}()
-	err := do(u.writer(), r)
+	err = do(u.writer(), u.request)
 	returned = true
 	return err
+}
+
+// receive makes what the handler of a request gets under the guard; nil if
+// there is nothing to guard. The error says why the request was refused. It is
+// not part of Upgrade because what Upgrade has on the stack stays there while
+// the connection is open.
+func (g *Guard) receive(w http.ResponseWriter, r *http.Request) (*upgrade, error) {
+	if !isUpgrade(r) || hijacker(w) == nil {
+		return nil, nil //nolint:nilnil // nothing to guard is no error
+	}
+	if l := linkFrom(r.Context()); l != nil {
+		if l.guard == g {
+			return nil, nil //nolint:nilnil // as above
+		}
+		g.errorLog().ErrorContext(r.Context(), errOtherGuard.Error(), "path", r.URL.Path)
+		http.Error(w, errOtherGuard.Error(), http.StatusInternalServerError)
+		return nil, errOtherGuard
+	}
+	l := g.newLink(r.Context(), requestInfo(r))
+	if !g.admit() {
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Retry-After", strconv.Itoa(int((g.opts.RetryAfter+time.Second-1)/time.Second)))
+		http.Error(w, "server is shutting down", http.StatusServiceUnavailable)
+		g.refuse(l.ctx, l.info(), http.StatusServiceUnavailable, ErrShutdown)
+		return nil, ErrShutdown
+	}
+	return &upgrade{ResponseWriter: w, link: l, request: r.WithContext((*requestContext)(l))}, nil
 }
 
 // admit counts a request that may become a connection, unless the guard is
@@ -123,7 +139,11 @@ func requestInfo(r *http.Request) ConnInfo {
 	if len(path) > maxPath {
 		path = path[:maxPath]
 	}
-	return ConnInfo{Role: Server, Remote: r.RemoteAddr, Path: strings.Clone(strings.ToValidUTF8(path, "\uFFFD"))}
+	path = strings.ToValidUTF8(path, "\uFFFD")
+	if len(r.RequestURI) > maxPath {
+		path = strings.Clone(path) // it would keep all of the URI
+	}
+	return ConnInfo{Role: Server, Remote: r.RemoteAddr, Path: path}
 }
 
 // upgrade is the ResponseWriter of a request that asks for a WebSocket. It
@@ -172,14 +192,30 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return raw, rw, err
 	}
+	c := u.take(raw)
+	u.begin(divert(rw, c))
+	return c, rw, nil
+}
+
+// What Hijack does is in functions of their own, so that its frame is small
+// where net/http and they go deep: a stack that has doubled for that stays as
+// large while the connection is idle.
+
+// take makes the guarded connection on the server's.
+func (u *upgrade) take(raw net.Conn) *Conn {
 	u.hijacked = true
 	l := u.link
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.attach(raw)
-	c := l.handle()
-	l.mu.Unlock()
-	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	early = bytes.Clone(early)
+	l.beneath = true
+	return l.handle()
+}
+
+// divert makes rw read from c and write to it, and returns what rw has buffered.
+func divert(rw *bufio.ReadWriter, c *Conn) (early []byte) {
+	buffered, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	early = bytes.Clone(buffered)
 	if len(early) == 0 {
 		rw.Reader.Reset(c)
 	} else {
@@ -187,6 +223,12 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		rw.Reader.Peek(len(early)) //nolint:errcheck // they are there
 	}
 	rw.Writer.Reset(c)
+	return early
+}
+
+// begin gets the link ready for what the program does with the connection.
+func (u *upgrade) begin(early []byte) {
+	l := u.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.early = early
@@ -195,11 +237,10 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		// The library let net/http write the 101: that is how coder/websocket
 		// is known, which takes io.EOF for the end of a message (rule 8).
 		l.trusting = true
-		l.info.Subprotocol = u.Header().Get("Sec-WebSocket-Protocol")
-		l.extended(u.Header().Get("Sec-WebSocket-Extensions") != "")
+		l.agreeOn(u.Header().Get("Sec-WebSocket-Protocol"))
+		l.claim(wire.Claims(strings.Join(u.Header()["Sec-Websocket-Extensions"], ",")))
 		l.arm()
 	}
-	return c, rw, nil
 }
 
 // over runs when the handler has returned, or else panicked.
@@ -249,8 +290,8 @@ func (l *link) refuse(status int) {
 	u := l.upgrade
 	l.becomePlain()
 	if u != nil {
-		l.info.Route = u.request.Pattern
-		l.guard.refuse(l.ctx, l.info, status, nil)
+		l.route = u.request.Pattern
+		l.guard.refuse(l.ctx, l.info(), status, nil)
 	}
 }
 

@@ -9,8 +9,24 @@ import (
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
-// read is the library's Read. What comes is scanned and handed on as it is.
+// read is the library's Read. What comes is scanned and handed on as it is. As
+// in write, what is rarely needed is in functions of its own.
 func (l *link) read(p []byte) (int, error) {
+	if l.in.enter() {
+		n, err := l.raw.Read(p)
+		if before := l.inScan; err == nil && n > 0 {
+			if l.inScan.Data(p[:n]) == n && l.in.leave(l.guard.now()) {
+				return n, nil
+			}
+			l.inScan = before
+		}
+		return l.endRead(p, n, err)
+	}
+	return l.readLocked(p)
+}
+
+// readLocked is read with mu.
+func (l *link) readLocked(p []byte) (int, error) {
 	l.mu.Lock()
 	if !l.in.take(&l.mu, l.unreadable) {
 		defer l.mu.Unlock()
@@ -24,12 +40,17 @@ func (l *link) read(p []byte) (int, error) {
 	l.mu.Unlock()
 
 	n, err := l.raw.Read(p)
+	return l.endRead(p, n, err)
+}
 
+// endRead ends a Read of the library's that brought n bytes.
+func (l *link) endRead(p []byte, n int, err error) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err = l.afterRead(p[:n], err)
 	l.in.give()
 	l.schedule()
+	l.relax()
 	if l.closed && l.phase == phaseOpen {
 		return 0, l.errClosed("read")
 	}
@@ -44,7 +65,7 @@ func (l *link) beforeRead() error {
 		return nil
 	}
 	if l.hs.received != nil && l.hs.sent == nil && l.pending() == nil && !l.closed {
-		l.begin(l.hs.own(l.hs.answer()))
+		l.begin(l.handshake().own(l.hs.answer()))
 		l.settle()
 	}
 	return l.readGate()
@@ -82,9 +103,9 @@ func (l *link) afterRead(p []byte, err error) error {
 		}
 	case phaseOpen:
 		if len(p) > 0 && !l.over.Load() {
-			l.lastByte = l.guard.now()
-			if l.hs.open() {
-				l.hs.timedOut = nil
+			l.in.mark(l.guard.now())
+			if l.hs.timedOut != nil && l.hs.open() {
+				l.handshake().timedOut = nil
 			}
 			l.scanIn(p)
 		}
@@ -103,7 +124,7 @@ func (l *link) afterRead(p []byte, err error) error {
 // client they are the answer; a server was sent frames too early, which count
 // from the 101 on.
 func (l *link) readHTTP(p []byte) {
-	if l.hs.role == Server {
+	if l.role == Server {
 		l.early = append(l.early, p...)
 		if len(l.early) > maxEarly {
 			l.becomePlain()
@@ -122,8 +143,8 @@ func (l *link) readHTTP(p []byte) {
 	case head.Bad(), head.Done() && head.Status != 101:
 		l.becomePlain()
 	case head.Done():
-		l.info.Subprotocol = clip(head.Subprotocol, maxPath)
-		l.extended(head.Extended)
+		l.agreeOn(clip(head.Subprotocol, maxPath))
+		l.claim(head.Claimed)
 		l.early = p[n:]
 		l.arm()
 	}
@@ -138,7 +159,8 @@ func (l *link) becomePlain() {
 // maxEarly is how much may come before the 101 is out; more is no WebSocket.
 const maxEarly = 1 << 20
 
-func (l *link) extended(on bool) { l.inScan.Extended, l.outScan.Extended = on, on }
+// claim takes note of the reserved bits that the agreed extensions use.
+func (l *link) claim(rsv byte) { l.inScan.Claimed, l.outScan.Claimed = rsv, rsv }
 
 // scanIn follows the peer's frames up to its Close; nothing counts after that.
 func (l *link) scanIn(p []byte) {
@@ -174,17 +196,26 @@ func (l *link) scanIn(p []byte) {
 			}
 			if s.Fault() != wire.NoFault {
 				l.needClosing().blamed = l.hs.fault == nil
-				l.hs.sawFault(frameError(s))
+				l.handshake().sawFault(frameError(s))
 			}
 		case wire.End:
 			l.life.saw(s.Opcode(), l.guard)
 			if s.Opcode() == wire.Close && s.Fault() == wire.NoFault {
+				l.needClosing().whole = true
 				l.order()
-				l.hs.sawClose(l.partial, l.guard.now())
+				l.closeCame()
 				l.needClosing().late = len(p) > 0
 				return
 			}
 		}
+	}
+}
+
+// closeCame takes note of the peer's Close, if it is whole. One that waits to be
+// told after ours is told before the failure of ours.
+func (l *link) closeCame() {
+	if l.whole {
+		l.handshake().sawClose(l.partial, l.guard.now())
 	}
 }
 
@@ -200,7 +231,7 @@ func (l *link) collect(s *wire.Scanner, p []byte) {
 	}
 	if s.Fault() != wire.NoFault && c.blamed && len(c.partial) > at {
 		f := l.hs.fault
-		l.hs.fault = newFrameError(f.Rule, f.Value, c.partial)
+		l.handshake().fault = newFrameError(f.Rule, f.Value, c.partial)
 	}
 }
 
@@ -250,13 +281,13 @@ func (l *link) readFailed(err error) error {
 		case l.draining():
 			return l.readGate() // it was the guard's deadline
 		case !l.closed:
-			l.hs.timedOut = err
+			l.handshake().timedOut = err
 		}
 	case errors.Is(err, net.ErrClosed):
 		// The guard closed the transport, or somebody closed it underneath.
 		if !l.ending {
-			l.hs.sawEnd(err)
-			l.hs.abort()
+			l.handshake().sawEnd(err)
+			l.handshake().abort()
 			return err
 		}
 		if gate := l.readGate(); gate != nil {
@@ -272,6 +303,6 @@ func (l *link) readFailed(err error) error {
 // it says nothing of the peer.
 func (l *link) sawEnd(err error) {
 	if !l.ending {
-		l.hs.sawEnd(err)
+		l.handshake().sawEnd(err)
 	}
 }

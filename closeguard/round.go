@@ -159,7 +159,7 @@ func (l *link) request(f CloseFrame, cause error) {
 	if l.hs.open() {
 		l.needClosing().cause = join(l.cause, cause)
 	}
-	l.begin(l.hs.own(f))
+	l.begin(l.handshake().own(f))
 }
 
 // closeIn closes the connection as one of a round's. It blocks for a moment if
@@ -186,7 +186,7 @@ func (l *link) disown() (serving bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	serving = l.serving
-	l.serving = false
+	l.serving, l.beneath = false, false
 	l.report()
 	return serving
 }

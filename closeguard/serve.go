@@ -14,8 +14,10 @@ const internalError = "internal error"
 // Serve runs a handler for the connection and closes it as the handler's
 // return says: nil 1000; an [Error] its frame; a timeout, a context's end, or
 // net.ErrClosed after a Close of its own, Options.BareClose; any other error,
-// and a panic, which goes on, 1011 with a fixed text. While it runs, Close of the net.Conn only wakes the library and
-// marks the connection, because every handler defers it; Abort acts at once.
+// and a panic, which goes on, 1011 with a fixed text. After a frame of the
+// peer's that broke a rule of framing it is 1002 but for an Error and a panic.
+// While it runs, Close of the net.Conn only wakes the library and marks the
+// connection, because every handler defers it; Abort acts at once.
 //
 // If the connection ended before, the handler's error is joined to the cause.
 // The close event is delivered when the connection has ended and the handler
@@ -55,12 +57,12 @@ func (l *link) returned(err error) {
 		l.closed && errors.Is(err, net.ErrClosed) // the program's own Close woke the library
 	var f CloseFrame
 	switch {
-	case err == nil:
-		f = CloseFrame{Code: NormalClosure}
 	case chosen != nil:
 		f = chosen.frame
 	case l.hs.fault != nil:
 		f = CloseFrame{Code: ProtocolError} // the peer's fault, for which the library sent nothing (rule 5)
+	case err == nil:
+		f = CloseFrame{Code: NormalClosure}
 	case bare:
 		if f = l.bareClose(); f.Code == NoClose {
 			f = CloseFrame{Code: GoingAway}
@@ -103,8 +105,9 @@ func (l *link) finish(f CloseFrame) {
 		return
 	}
 	if l.hs.sent == nil && l.hs.down == nil && l.pending() == nil {
-		l.begin(l.hs.own(f))
+		l.begin(l.handshake().own(f))
 	}
 	l.closed = true
+	l.attend()
 	l.flushNow()
 }

@@ -121,6 +121,38 @@ func TestServePanics(t *testing.T) {
 	}
 }
 
+// The peer broke a rule of framing and the library said nothing to it: it is
+// told 1002 unless the handler chooses a Close, also by a handler that returns nil.
+func TestServeReturnsAfterAViolation(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err         error
+		wire, ended string
+	}{
+		"nil":       {nil, "close 1002", "local closed 1002, sent 1002, received 1002, clean"},
+		"an error":  {errHandler, "close 1002", "local closed 1002, sent 1002, received 1002, clean"},
+		"a timeout": {os.ErrDeadlineExceeded, "close 1002", "local closed 1002, sent 1002, received 1002, clean"},
+		"Error":     {closeguard.Error(4001, "", nil), "close 4001", "local closed 4001, sent 4001, received 1002, clean"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := guard(t, closeguard.Server, closeguard.Options{})
+				c.Serve(func() error {
+					c.sendBytes([]byte("\x81\x02hi")) // unmasked
+					c.Read(make([]byte, 100))
+					return tt.err
+				})
+				c.peerGets(tt.wire)
+				c.send(closeWith(1002, ""))
+				c.peer.Close()
+				ev := c.ends(tt.ended)
+				if fe := (*closeguard.FrameError)(nil); !errors.As(ev, &fe) || fe.Rule != closeguard.RuleMask {
+					t.Errorf("%v doesn't say what was broken", ev)
+				}
+			})
+		})
+	}
+}
+
 // While a handler runs, Close and CloseNow wake the reader and leave a mark: the
 // frame is chosen when the handler has returned.
 func TestCloseInsideServeIsAMark(t *testing.T) {

@@ -288,7 +288,7 @@ func (l *link) waits() bool {
 // shutDown closes the connection for a shutdown; see closeIn.
 func (l *link) shutDown(d *drain) (left bool) {
 	l.mu.Lock()
-	info := l.info
+	info := l.info()
 	l.mu.Unlock()
 	return l.closeIn(d.round, l.guard.shutdownFrame(info))
 }

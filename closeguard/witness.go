@@ -15,17 +15,16 @@ type Witness struct{ link *link }
 // Witness begins to record a connection that is open already. Info.Number and
 // Guarded are set by the guard. The context is for the observers.
 func (g *Guard) Witness(ctx context.Context, info ConnInfo) *Witness {
-	l := g.newLink(context.WithoutCancel(ctx), info)
+	l := g.newLink(ctx, info)
 	l.phase = phaseTold
 	l.opened = g.now()
-	l.lastByte = l.opened
-	l.info.Guarded = false
+	l.in.mark(l.opened)
 	g.mu.Lock()
-	l.info.Number = g.number(l)
+	g.count(l)
 	g.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tell(&Opened{Info: l.info})
+	l.tellOpened()
 	return &Witness{link: l}
 }
 
@@ -36,14 +35,14 @@ func (w *Witness) Begin(ctx context.Context) Call { return w.link.call(ctx) }
 func (w *Witness) Sent(f CloseFrame) {
 	w.link.mu.Lock()
 	defer w.link.mu.Unlock()
-	w.link.hs.sentClose(f, w.link.guard.now())
+	w.link.handshake().sentClose(f, w.link.guard.now())
 }
 
 // Received tells of the peer's Close. It ends the connection.
 func (w *Witness) Received(f CloseFrame) {
 	w.link.mu.Lock()
 	defer w.link.mu.Unlock()
-	w.link.hs.sawClose(f.appendPayload(nil), w.link.guard.now())
+	w.link.handshake().sawClose(f.appendPayload(nil), w.link.guard.now())
 	w.link.conclude()
 }
 
@@ -51,7 +50,7 @@ func (w *Witness) Received(f CloseFrame) {
 func (w *Witness) Ended(err error) {
 	w.link.mu.Lock()
 	defer w.link.mu.Unlock()
-	w.link.hs.sawEnd(err)
+	w.link.handshake().sawEnd(err)
 	w.link.conclude()
 }
 
@@ -60,7 +59,7 @@ func (w *Witness) Closed() {
 	w.link.mu.Lock()
 	defer w.link.mu.Unlock()
 	if w.link.hs.open() {
-		w.link.hs.abort()
+		w.link.handshake().abort()
 		w.link.needClosing().cause = ErrBareClose
 	}
 	w.link.conclude()
@@ -70,7 +69,7 @@ func (w *Witness) Closed() {
 func (w *Witness) Alive() {
 	w.link.mu.Lock()
 	defer w.link.mu.Unlock()
-	w.link.lastByte = w.link.guard.now()
+	w.link.in.mark(w.link.guard.now())
 }
 
 // Done is [Conn.Done].

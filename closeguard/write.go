@@ -15,21 +15,47 @@ import (
 const maxTail = 64 << 10
 
 // write is the library's Write. Data passes as it is, in one piece; only where
-// a Close begins is anything looked at or changed.
+// a Close begins is anything looked at or changed. What is rarely needed is in
+// functions of its own: a stack that has doubled for it would stay as large.
 func (l *link) write(p []byte) (int, error) {
+	if l.out.enter() {
+		return l.writeEntered(p)
+	}
+	return l.writeLocked(p, false)
+}
+
+// writeEntered is write with the turn taken and without mu.
+func (l *link) writeEntered(p []byte) (int, error) {
+	before := l.outScan
+	if l.outScan.Data(p) != len(p) {
+		l.outScan = before
+		return l.writeLocked(p, true)
+	}
+	n, err := l.raw.Write(p)
+	if n == len(p) && err == nil && l.out.leave(0) {
+		return n, nil
+	}
+	return l.wrote(p, before, n, err)
+}
+
+// wrote ends a Write that was not to be ended without mu.
+func (l *link) wrote(p []byte, before wire.Scanner, n int, err error) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.out.take(&l.mu, l.unwritable) {
+	defer l.endWrite()
+	return l.passed(p, before, n, err)
+}
+
+// writeLocked is write with mu.
+func (l *link) writeLocked(p []byte, entered bool) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !entered && !l.out.take(&l.mu, l.unwritable) {
 		return l.writeFrames(p)
 	}
-	defer func() {
-		if !l.flushing { // else the turn was handed over
-			l.out.give()
-		}
-		l.settle()
-	}()
+	defer l.endWrite()
 	switch {
-	case l.phase == phaseHTTP && l.hs.role == Server:
+	case l.phase == phaseHTTP && l.role == Server:
 		n, err := l.writeHTTP(p)
 		if err != nil || n == len(p) {
 			return n, err
@@ -43,6 +69,15 @@ func (l *link) write(p []byte) (int, error) {
 		return l.pass(p)
 	}
 	return l.writeFrames(p)
+}
+
+// endWrite ends a Write of the library's.
+func (l *link) endWrite() {
+	if !l.flushing { // else the turn was handed over
+		l.out.give()
+	}
+	l.settle()
+	l.relax()
 }
 
 // writeFrames takes what the library writes behind the opening handshake.
@@ -128,8 +163,8 @@ func (l *link) writeHTTP(p []byte) (int, error) {
 	case switched && err != nil:
 		l.refuse(0) // the peer has part of a head
 	case switched:
-		l.info.Subprotocol = head.Subprotocol
-		l.extended(head.Extended)
+		l.agreeOn(head.Subprotocol)
+		l.claim(head.Claimed)
 		l.arm()
 	case head.Bad():
 		l.refuse(0)
@@ -176,6 +211,12 @@ func (l *link) passable(p []byte) (n int) {
 // scanner stood. Our side of the wire is where the kernel took the last byte.
 func (l *link) passData(p []byte, before wire.Scanner) (int, error) {
 	n, err := l.pass(p)
+	return l.passed(p, before, n, err)
+}
+
+// passed takes note that n bytes of p have left, and returns what the library
+// shall see.
+func (l *link) passed(p []byte, before wire.Scanner, n int, err error) (int, error) {
 	if n < len(p) {
 		l.outScan = before
 		l.advance(p[:n])
@@ -218,14 +259,14 @@ func (l *link) writeFailed(rest []byte, err error) error {
 			}
 			return l.errClosed("write")
 		}
-		l.hs.timedOut = err
+		l.handshake().timedOut = err
 	case errors.Is(err, net.ErrClosed):
 		if l.limit != nil {
 			return &limitError{l.limit}
 		}
 		if !l.ending {
-			l.hs.sawEnd(err)
-			l.hs.abort()
+			l.handshake().sawEnd(err)
+			l.handshake().abort()
 			l.settle()
 		}
 	case l.ending:
@@ -234,7 +275,8 @@ func (l *link) writeFailed(rest []byte, err error) error {
 			return gate
 		}
 	default:
-		l.hs.sawEnd(err)
+		l.closeCame()
+		l.handshake().sawEnd(err)
 		l.settle()
 	}
 	return err
@@ -320,7 +362,7 @@ func (l *link) writeClose(p []byte) (int, error) {
 		return n, nil
 	}
 	l.held = nil
-	if v := l.hs.outgoing(h.payload); v.send {
+	if v := l.handshake().outgoing(h.payload); v.send {
 		frame := h.raw
 		if h.scan.Fault() != wire.NoFault || !bytes.Equal(v.as, h.payload) {
 			frame = l.frame(wire.Close, v.as)
@@ -376,7 +418,7 @@ func (l *link) afterClose(p []byte) (int, error) {
 		case wire.Start:
 			if op := l.outScan.Opcode(); op != wire.Close && op != wire.Pong {
 				// The next Write begins with a frame again.
-				l.outScan = wire.Scanner{Masked: l.outScan.Masked, Extended: l.outScan.Extended}
+				l.outScan = wire.Scanner{Masked: l.outScan.Masked, Claimed: l.outScan.Claimed}
 				return max(n-took, 0), l.errClosed("write")
 			}
 		case wire.End:
@@ -387,7 +429,7 @@ func (l *link) afterClose(p []byte) (int, error) {
 // frame makes a whole control frame of ours. A client's mask is fresh and
 // nobody can foresee it (RFC 6455 section 5.3).
 func (l *link) frame(op wire.Opcode, payload []byte) []byte {
-	if l.hs.role == Server {
+	if l.role == Server {
 		return wire.AppendControl(nil, op, payload, nil)
 	}
 	var mask [4]byte

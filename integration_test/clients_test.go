@@ -117,7 +117,7 @@ func TestClosesArriveWhileTheClientSends(t *testing.T) {
 				}
 				right, seen := 0, map[string]int{}
 				t.Run(tt.name+" "+client+path, func(t *testing.T) {
-					c := peers.Node(t, client)
+					c := peers.Shared(t, client)
 					for i := range n {
 						tag := strings.NewReplacer(" ", "-", "/", "-").Replace(fmt.Sprintf("%s-%s-%s-%d", tt.name, client, path, i))
 						job := tt.job

@@ -178,7 +178,7 @@ func startProgram(t *testing.T, cmd *exec.Cmd) (io.WriteCloser, *bufio.Reader) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = struct{ io.Writer }{os.Stderr} // node would make the pipe itself non-blocking, which go test shares
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

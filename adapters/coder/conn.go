@@ -3,6 +3,7 @@ package coder
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/coder/websocket"
@@ -19,6 +20,11 @@ type Conn struct {
 	guarded *closeguard.Conn    // nil in reduced mode
 	told    *closeguard.Witness // nil but in reduced mode
 
+	streams atomic.Pointer[streams] // nil before the first is needed
+}
+
+// streams are for programs that do more than Read and Write.
+type streams struct {
 	// The library has one of each at a time too.
 	reader messageReader
 	writer messageWriter
@@ -27,6 +33,14 @@ type Conn struct {
 		once sync.Once
 		ctx  context.Context
 	}
+}
+
+func (c *Conn) needStreams() *streams {
+	if s := c.streams.Load(); s != nil {
+		return s
+	}
+	c.streams.CompareAndSwap(nil, new(streams))
+	return c.streams.Load()
 }
 
 // Guarded reports whether the connection is guarded on the wire; if not, the

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/coder/websocket"
@@ -50,12 +51,13 @@ func Dial(ctx context.Context, guard *closeguard.Guard, urlStr string, opts *web
 	return c, resp, nil
 }
 
-// tap is the outermost RoundTripper of one Dial: it keeps the body of the 101
-// and the net.Conn below it.
+// tap is the outermost RoundTripper of one Dial: it keeps the body of the 101,
+// the net.Conn below it and what the two sides have agreed on.
 type tap struct {
-	next http.RoundTripper
-	conn net.Conn
-	body *body
+	next       http.RoundTripper
+	conn       net.Conn
+	body       *body
+	extensions string
 }
 
 func (t *tap) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -72,6 +74,7 @@ func (t *tap) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.body = &body{rwc}
 		resp.Body = t.body
 	}
+	t.extensions = strings.Join(resp.Header.Values("Sec-WebSocket-Extensions"), ",")
 	return resp, nil
 }
 
@@ -87,6 +90,7 @@ func (t *tap) guard(g *closeguard.Guard) (*closeguard.Conn, error) {
 		return nil, err
 	}
 	c.StrictEOF()
+	c.Extensions(t.extensions)
 	t.body.ReadWriteCloser = c
 	return c, nil
 }

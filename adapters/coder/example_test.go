@@ -75,7 +75,9 @@ func ExampleHandler() {
 // Code that accepts by itself, below Guard.Middleware, gets the same events.
 func ExampleWrap() {
 	guard := printed()
+	returned := make(chan struct{})
 	handler := guard.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(returned)
 		ws, err := websocket.Accept(w, r, nil)
 		if err != nil {
 			return
@@ -91,6 +93,7 @@ func ExampleWrap() {
 	}))
 
 	visit(handler, websocket.StatusGoingAway, "tab closed")
+	<-returned
 	guard.Shutdown(context.Background())
 	// Unordered output:
 	// guarded: true

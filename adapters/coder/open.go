@@ -25,8 +25,14 @@ func Accept(guard *closeguard.Guard, w http.ResponseWriter, r *http.Request, opt
 	case r == nil:
 		return nil, nilArgument("Accept", "r")
 	}
-	var conn *Conn
-	err := guard.Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
+	conn, _, err := accept(guard, w, r, opts)
+	return conn, err
+}
+
+// accept also returns the request that leads to the connection.
+func accept(guard *closeguard.Guard, w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (conn *Conn, guarded *http.Request, err error) {
+	err = guard.Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
+		guarded = r
 		ws, err := websocket.Accept(w, r, opts)
 		if err != nil {
 			return err
@@ -34,13 +40,15 @@ func Accept(guard *closeguard.Guard, w http.ResponseWriter, r *http.Request, opt
 		conn, err = Wrap(guard, r, ws)
 		return err
 	})
-	return conn, err
+	return conn, guarded, err
 }
 
 // Handler accepts each request, runs f for the connection and closes it as f's
 // return says: nil 1000; a closeguard.Error its code and reason; a timeout or a
 // context's end Options.BareClose; any other error, and a panic, 1011 with a
-// fixed text. The close event is delivered when f has returned.
+// fixed text. After a frame of the peer's that broke a rule of framing it is 1002,
+// but for a closeguard.Error and a panic. The close event is delivered when f has
+// returned.
 //
 // While f runs, CloseNow only wakes the reader, so that the usual deferred call
 // does no harm; Abort acts at once. The opts may be nil; if another argument
@@ -58,14 +66,14 @@ func Handler(guard *closeguard.Guard, opts *websocket.AcceptOptions, f func(r *h
 			http.Error(w, missing.Error(), http.StatusInternalServerError)
 		})
 	}
-	return guard.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := Accept(guard, w, r, opts)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, r, err := accept(guard, w, r, opts)
 		if err != nil {
 			return // the request has been answered
 		}
 		defer c.Conn.CloseNow() //nolint:errcheck // the guard has closed it; this frees the library's side
 		c.guarded.Serve(func() error { return f(r, c) })
-	}))
+	})
 }
 
 // Wrap makes a Conn of the library's connection, which was accepted for r. If

@@ -25,8 +25,9 @@ func (c *Conn) Reader(ctx context.Context) (websocket.MessageType, io.Reader, er
 	if err = c.end(call, err, reading); err != nil {
 		return t, r, err
 	}
-	c.reader = messageReader{c, r, ctx}
-	return t, &c.reader, nil
+	own := &c.needStreams().reader
+	*own = messageReader{c, r, ctx}
+	return t, own, nil
 }
 
 type messageReader struct {
@@ -56,12 +57,13 @@ func (c *Conn) Ping(ctx context.Context) error {
 // and its cause is the close event. A data message from the peer closes the
 // connection with 1008. A second call returns the first one's context.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
-	c.closeRead.once.Do(func() {
+	only := &c.needStreams().closeRead
+	only.once.Do(func() {
 		done, cancel := context.WithCancelCause(ctx)
-		c.closeRead.ctx = done
+		only.ctx = done
 		go func() { cancel(c.readToEnd(ctx)) }()
 	})
-	return c.closeRead.ctx
+	return only.ctx
 }
 
 // readToEnd is what CloseRead does in the background. Whatever ends the reading

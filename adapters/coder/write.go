@@ -21,8 +21,9 @@ func (c *Conn) Writer(ctx context.Context, t websocket.MessageType) (io.WriteClo
 	if err = c.end(call, err, writing); err != nil {
 		return nil, err
 	}
-	c.writer = messageWriter{c, w, ctx}
-	return &c.writer, nil
+	own := &c.needStreams().writer
+	*own = messageWriter{c, w, ctx}
+	return own, nil
 }
 
 type messageWriter struct {

@@ -75,8 +75,10 @@ func ExampleHandler() {
 // Code that upgrades by itself, below Guard.Middleware, gets the same events.
 func ExampleWrap() {
 	guard := printed()
+	returned := make(chan struct{})
 	var upgrader websocket.Upgrader
 	handler := guard.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(returned)
 		ws, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
 			return
@@ -92,6 +94,7 @@ func ExampleWrap() {
 	}))
 
 	visit(handler, websocket.CloseGoingAway, "tab closed")
+	<-returned
 	guard.Shutdown(context.Background())
 	// Unordered output:
 	// guarded: true

@@ -27,8 +27,14 @@ func Upgrade(guard *closeguard.Guard, upgrader *websocket.Upgrader, w http.Respo
 	case r == nil:
 		return nil, nilArgument("Upgrade", "r")
 	}
-	var conn *Conn
-	err := guard.Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
+	conn, _, err := upgrade(guard, upgrader, w, r, header)
+	return conn, err
+}
+
+// upgrade also returns the request that leads to the connection.
+func upgrade(guard *closeguard.Guard, upgrader *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header) (conn *Conn, guarded *http.Request, err error) {
+	err = guard.Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
+		guarded = r
 		ws, err := upgrader.Upgrade(w, r, header)
 		if err != nil {
 			return err
@@ -36,13 +42,15 @@ func Upgrade(guard *closeguard.Guard, upgrader *websocket.Upgrader, w http.Respo
 		conn, err = Wrap(guard, ws)
 		return err
 	})
-	return conn, err
+	return conn, guarded, err
 }
 
 // Handler upgrades each request, runs f for the connection and closes it as
 // f's return says: nil 1000; a closeguard.Error its code and reason; a timeout
 // or a context's end Options.BareClose; any other error, and a panic, 1011 with
-// a fixed text. The close event is delivered when f has returned.
+// a fixed text. After a frame of the peer's that broke a rule of framing it is
+// 1002, but for a closeguard.Error and a panic. The close event is delivered when
+// f has returned.
 //
 // While f runs, Close only wakes the reader, so that the usual deferred call
 // does no harm; Abort acts at once. If an argument is nil, requests are
@@ -62,13 +70,13 @@ func Handler(guard *closeguard.Guard, upgrader *websocket.Upgrader, f func(r *ht
 			http.Error(w, missing.Error(), http.StatusInternalServerError)
 		})
 	}
-	return guard.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := Upgrade(guard, upgrader, w, r, nil)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, r, err := upgrade(guard, upgrader, w, r, nil)
 		if err != nil {
 			return // the request has been answered
 		}
 		c.guarded.Serve(func() error { return f(r, c) })
-	}))
+	})
 }
 
 // Wrap makes a Conn of the library's connection. If the guard guards it, as

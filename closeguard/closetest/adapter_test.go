@@ -162,9 +162,10 @@ var wrongs = []struct {
 			return p, fmt.Errorf("%v", err)
 		}
 	}), "we close: errors.Is(err, net.ErrClosed) is false"},
-	{"a broken rule of framing ends with 1002", "the handler's error is dropped", handling(
-		func(_ *closeguard.Guard, f func() error, _ *gorilla.Conn) error { return ignore(f()) }),
-		"the peer saw 1000"},
+	{"a broken rule of framing ends with 1002", "the handler's error chooses the code", handling(
+		func(_ *closeguard.Guard, f func() error, _ *gorilla.Conn) error {
+			return closeguard.Error(closeguard.InternalError, "", f())
+		}), "the peer saw 1011"},
 	{"an illegal close is refused before sending", "a legal one is sent instead", adapter(func(a *altered) {
 		a.closeWith = func(ctx context.Context, code closeguard.Code, reason string) error {
 			f := closeguard.CloseFrame{Code: code, Reason: reason}.Fit(closeguard.Server)

@@ -3,7 +3,8 @@ package peers
 import "time"
 
 // A Kind says what a client does once its connection is open and it has sent
-// Job.Texts.
+// Job.Texts. Upload and Flood are for browsers, "ws" and "undici"; Navigate and
+// CloseTab are for browsers, whose result is that of before.
 type Kind string
 
 const (
@@ -17,6 +18,10 @@ const (
 	// Text waits for Job.Answers messages and calls close(1000); with no
 	// answers to wait for it waits to be closed.
 	Text Kind = "text"
+	// Navigate waits for Job.Answers messages and goes to another page.
+	Navigate Kind = "navigate"
+	// CloseTab waits for Job.Answers messages and closes the tab.
+	CloseTab Kind = "close tab"
 )
 
 // A Job is one connection of a client.
@@ -24,11 +29,11 @@ type Job struct {
 	Kind         Kind     `json:"kind"`
 	URL          string   `json:"url"` // ws or wss; any certificate is accepted
 	Subprotocols []string `json:"subprotocols,omitempty"`
-	Deflate      bool     `json:"deflate,omitempty"` // offer and use permessage-deflate; "ws" only, "undici" always offers and never compresses
+	Deflate      bool     `json:"deflate,omitempty"` // offer and use permessage-deflate; "ws" and Python only; "undici" always offers and never compresses
 	Texts        []string `json:"texts,omitempty"`   // text messages to begin with, in every kind of job; in Flood after the first 1 MiB
 	Answers      int      `json:"answers,omitempty"` // messages to wait for, whatever they say
 	Size         int      `json:"size,omitempty"`    // Upload: bytes
-	Code         int      `json:"code,omitempty"`    // Close: zero calls close() without arguments
+	Code         int      `json:"code,omitempty"`    // Close: with zero, or a code that the client refuses, close() without arguments; "jdk" has none and sends 1000
 	Reason       string   `json:"reason,omitempty"`  // Close
 
 	// Timeout is how long the client waits for the end of the connection.
@@ -37,7 +42,8 @@ type Job struct {
 }
 
 // A Result is what the client saw: its close event if Closed, and the first
-// error event or exception.
+// error event or exception, its name first. WasClean is a client's own word,
+// which "websockets", "aiohttp" and "jdk" don't have.
 type Result struct {
 	Opened   bool     `json:"opened"`
 	Closed   bool     `json:"closed"`

@@ -1,36 +1,23 @@
-// Runs WebSocket jobs: one JSON object per line on standard input, one JSON
-// result per line on standard output. Jobs run side by side and are answered
-// in the order in which they end. job.go says what is in both objects.
-import { randomFillSync } from 'node:crypto';
-import { createInterface } from 'node:readline';
-
-const KINDS = ['upload', 'flood', 'close', 'text'];
+// Runs WebSocket jobs for whatever has the browsers' WebSocket. job.go says
+// what a job and a result are.
+const KINDS = ['upload', 'flood', 'close', 'text', 'navigate', 'close tab'];
 const MESSAGE = 64 * 1024;
 const BUFFERED = 1024 * 1024;
 
-// serve runs jobs until standard input ends; open(job) makes the WebSocket.
-export function serve(open) {
-  createInterface({ input: process.stdin })
-    .on('line', async (line) => {
-      const job = JSON.parse(line);
-      const result = await run(open, job);
-      process.stdout.write(JSON.stringify({ id: job.id, ...result }) + '\n');
-    })
-    .on('close', () => process.exit(0));
-}
-
-function run(open, job) {
+// run resolves with what the client saw. open(job) makes the WebSocket; leave,
+// if there is one, ends the page that the WebSocket belongs to.
+export function run(job, open, leave) {
   return new Promise((resolve) => {
     const start = performance.now();
     const result = { opened: false, closed: false, code: 0, reason: '', wasClean: false, error: '', messages: [] };
-    const note = (error) => (result.error ||= error?.message || String(error));
+    const note = (error) => (result.error ||= error?.name ? `${error.name}: ${error.message}` : String(error?.message || error));
     let ws, timer, flood;
 
     const end = () => {
       clearTimeout(timer);
       clearInterval(flood);
       if (ws && !result.closed) ws.terminate ? ws.terminate() : ws.close();
-      resolve({ ...result, ms: Math.round(performance.now() - start) });
+      resolve({ id: job.id, ...result, ms: Math.round(performance.now() - start) });
     };
     // attempt takes a step that may throw, which ends the job.
     const attempt = (step) => {
@@ -41,10 +28,21 @@ function run(open, job) {
         end();
       }
     };
-    const closeAfterAnswers = () => {
+    const afterAnswers = () => {
       if (result.messages.length !== (job.answers ?? 0)) return;
-      if (job.kind === 'close') ws.close(job.code, job.reason);
       if (job.kind === 'text' && job.answers) ws.close(1000);
+      if (job.kind === 'close')
+        try {
+          ws.close(job.code, job.reason);
+        } catch (error) {
+          note(error);
+          ws.close();
+        }
+      if (leave && (job.kind === 'navigate' || job.kind === 'close tab')) {
+        clearTimeout(timer);
+        resolve({ id: job.id, ...result, ms: Math.round(performance.now() - start) });
+        leave();
+      }
     };
     const topUp = () => {
       // Not every client counts what it is given while it closes, so a round is bounded.
@@ -66,16 +64,16 @@ function run(open, job) {
           for (const text of job.texts ?? []) ws.send(text);
           if (job.kind === 'upload') ws.send(bytes(job.size));
           if (job.kind === 'flood') flood = setInterval(() => attempt(topUp), 1);
-          closeAfterAnswers();
+          afterAnswers();
         });
       ws.onmessage = ({ data }) =>
         attempt(() => {
           result.messages.push(typeof data === 'string' ? data : `[binary, ${data.byteLength} bytes]`);
-          closeAfterAnswers();
+          afterAnswers();
         });
       ws.onerror = ({ error, message, type }) => {
-        note(error ?? message ?? type);
-        if (!result.opened) setImmediate(end); // undici 6 fires no close event then
+        note(error ?? (message || type));
+        if (!result.opened) setTimeout(end); // undici 6 fires no close event then
       };
       ws.onclose = ({ code, reason, wasClean }) => {
         Object.assign(result, { closed: true, code, reason, wasClean });
@@ -88,6 +86,10 @@ function run(open, job) {
 // bytes returns size random bytes, which no compression makes smaller; the same ones each time.
 const made = new Map();
 function bytes(size) {
-  if (!made.has(size)) made.set(size, randomFillSync(Buffer.alloc(size)));
+  if (!made.has(size)) {
+    const b = new Uint8Array(size);
+    for (let i = 0; i < size; i += 65536) crypto.getRandomValues(b.subarray(i, i + 65536));
+    made.set(size, b);
+  }
   return made.get(size);
 }

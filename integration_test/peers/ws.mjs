@@ -1,6 +1,6 @@
 // The npm package ws as a client.
 import WebSocket from 'ws';
-import { serve } from './jobs.mjs';
+import { serve } from './lines.mjs';
 
 serve(({ url, subprotocols, deflate = false }) =>
   new WebSocket(url, subprotocols ?? [], {

@@ -20,7 +20,7 @@ import (
 // what they mean to Dial. Frames are not masked unless they are Bare, which is
 // then as wrong as it is in a client.
 func Accept(tb testing.TB, conn net.Conn, opts ...Option) (*Peer, error) {
-	p := &Peer{tb: tb, wait: 10 * time.Second, conn: conn}
+	p := &Peer{wait: 10 * time.Second, conn: conn}
 	for _, opt := range opts {
 		opt(p)
 	}

@@ -92,7 +92,6 @@ type Peer struct {
 	End    End
 	Rest   []byte
 
-	tb         testing.TB
 	conn       net.Conn // TCP or TLS over it
 	header     []string
 	early      []Frame
@@ -108,14 +107,26 @@ type Peer struct {
 // from the test's goroutine. The connection is closed when the test ends.
 func Dial(tb testing.TB, rawURL string, opts ...Option) *Peer {
 	tb.Helper()
-	p := &Peer{tb: tb, wait: 10 * time.Second}
-	for _, opt := range opts {
-		opt(p)
-	}
-	if err := p.dial(rawURL); err != nil {
+	p, err := Connect(rawURL, opts...)
+	tb.Cleanup(func() {
+		if p.TCP != nil {
+			p.TCP.Close()
+		}
+	})
+	if err != nil {
 		tb.Fatalf("rawpeer: %s: %v", rawURL, err)
 	}
 	return p
+}
+
+// Connect is Dial for a peer that may fail: nothing closes the connection by
+// itself, and what goes wrong is the error. The peer has then what there is.
+func Connect(rawURL string, opts ...Option) (*Peer, error) {
+	p := &Peer{wait: 10 * time.Second}
+	for _, opt := range opts {
+		opt(p)
+	}
+	return p, p.dial(rawURL)
 }
 
 func (p *Peer) dial(rawURL string) error {
@@ -139,7 +150,6 @@ func (p *Peer) dial(rawURL string) error {
 		return err
 	}
 	p.conn, p.TCP = conn, conn.(*net.TCPConn)
-	p.tb.Cleanup(func() { p.TCP.Close() })
 	if u.Scheme == "wss" {
 		over := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 		if err := over.HandshakeContext(ctx); err != nil {

@@ -37,6 +37,7 @@ type but struct {
 	wire, event string // "": as in the row
 	cause       error
 	not         bool // the row doesn't run there
+	racy        bool // the row doesn't run there under the race detector: the library has a race
 }
 
 // limits are the limits of the closing handshake.
@@ -47,6 +48,12 @@ const (
 	short                 // to be reached
 	patient               // all but the idle limit to be reached, and the machine may be slow meanwhile
 )
+
+// runs reports whether the row runs in a setting.
+func (r row) runs(s setting) bool {
+	_, b := r.in(s)
+	return b == nil || !b.not && (!b.racy || !raceDetector)
+}
 
 // in returns the row as it is in a setting, and the exception that was made.
 func (r row) in(s setting) (row, *but) {

@@ -30,15 +30,15 @@ func handlerEnds() []row {
 		returning("the handler returns a deadline's", os.ErrDeadlineExceeded, "1001", "local closed 1001 clean, sent 1001, received 1000"),
 		{
 			name: "the handler panics", source: "pitfall 43", only: "server", app: does(panics), peer: []step{act, readClose, send(normal)},
-			wire: "close " + failed + "; FIN", event: "local closed 1011 clean, sent " + failed + ", received 1000", but: panicked,
+			wire: "close " + failed + "; FIN", event: "local closed 1011 clean, sent " + failed + ", received 1000", cause: errHandler,
 		},
 		{
 			name: "the handler panics inside the peer's message", source: "pitfall 43", only: "server", app: does(panics), peer: []step{send(fragments("a", "b")[0]), act, readClose, send(normal)},
-			wire: "close " + failed + "; FIN", event: "local closed 1011 clean, sent " + failed + ", received 1000", but: panicked,
+			wire: "close " + failed + "; FIN", event: "local closed 1011 clean, sent " + failed + ", received 1000", cause: errHandler,
 		},
 		{
 			name: "the handler panics after its close", source: "pitfall 43", only: "server", app: app{reads: never, does: []deed{startsToFinish(""), panics}}, peer: []step{act, readClose, act, send(normal)},
-			wire: "close 4001; FIN", event: "local closed 4001 clean, sent 4001, received 1000", but: panicked,
+			wire: "close 4001; FIN", event: "local closed 4001 clean, sent 4001, received 1000", cause: errHandler,
 		},
 		{
 			name: "a client's function returns", source: "design rule 5", only: "client", app: does(returns(nil)), peer: []step{act, readClose, send(closing(1001, ""))},
@@ -94,10 +94,6 @@ func handlerEnds() []row {
 		},
 	}
 }
-
-// panicked is where the panic is in the event for sure: the event of a plain
-// handler's deferred close may be out before the panic has passed the middleware.
-var panicked = []but{{when: "adapter", why: "the event waits for the handler", cause: errHandler}}
 
 // guardAnswers is coder's Close through the adapter.
 func guardAnswers(wire, event string) but {

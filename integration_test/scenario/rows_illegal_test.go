@@ -71,12 +71,6 @@ func violation(name, source, broken string, steps ...step) row {
 
 const lost = "local closed 1002, sent 1002*, "
 
-// unjudged is where the guard doesn't judge the reserved bits of data.
-var unjudged = []but{
-	{when: "deflate", why: "an extension was agreed on, which may use the bits", event: "local closed 1002 clean, sent 1002*, received 1002"},
-	{when: "coder client adapter", why: "the guard isn't told whether an extension was agreed on", event: "local closed 1002 clean, sent 1002*, received 1002"},
-}
-
 // unanswered is a violation behind which nothing can be read.
 func (r row) unanswered(broken string) row {
 	r.peer = append(r.peer[:1:1], readClose)
@@ -101,9 +95,10 @@ func violations() []row {
 			when: "coder client", why: "it takes a masked Close of a server's for legal", wire: "close 1001; FIN",
 			event: "local closed 1001 clean, sent 1001, received 1002, mask: 1",
 		}),
-		violation("RSV1 on text", "gorilla map 3", "reserved bits: 4", send(withRSV(hello, 4))).onlyWith("bare").unless(unjudged...),
-		violation("RSV2 on text", "gorilla map 3", "reserved bits: 2", send(withRSV(hello, 2))).unless(unjudged...),
-		violation("RSV3 on text", "gorilla map 3", "reserved bits: 1", send(withRSV(hello, 1))).unless(unjudged...),
+		violation("RSV1 on text", "gorilla map 3", "reserved bits: 4", send(withRSV(hello, 4))).onlyWith("bare"),
+		violation("RSV2 on text", "gorilla map 3", "reserved bits: 2", send(withRSV(hello, 2))),
+		violation("RSV3 on text", "gorilla map 3", "reserved bits: 1", send(withRSV(hello, 1))),
+		violation("RSV1 on a continuation", "RFC 7692 6.1", "reserved bits: 4", send(part[0], withRSV(part[1], 4))).unless(but{when: "gorilla deflate", why: "with deflate it takes RSV1 on a continuation for legal, and goes on", not: true}),
 		violation("RSV2 on a close", "gorilla map 3", "reserved bits: 2", send(withRSV(normal, 2))),
 		violation("RSV1 on a close", "gorilla map 3", "reserved bits: 4", send(withRSV(normal, 4))).unless(but{
 			when: "gorilla deflate", why: "with deflate it takes RSV1 on a Close for legal", wire: "close 1000; FIN",

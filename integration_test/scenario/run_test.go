@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	shortIdle    = 250 * time.Millisecond
-	shortTimeout = 800 * time.Millisecond
+	shortIdle    = 600 * time.Millisecond
+	shortTimeout = 2 * time.Second
 	shortBytes   = 256 << 10
 )
 

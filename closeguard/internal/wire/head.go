@@ -11,7 +11,7 @@ const maxHead = 64 << 10
 type Head struct {
 	Status      int    // status code, 0 while unknown or not HTTP
 	Subprotocol string // Sec-WebSocket-Protocol
-	Extended    bool   // Sec-WebSocket-Extensions names something
+	Claimed     byte   // what Sec-WebSocket-Extensions claims, see [Claims]
 
 	line []byte // the line begun by an earlier piece
 	size int
@@ -71,7 +71,7 @@ func (h *Head) take(line []byte) {
 			h.Subprotocol = string(value)
 		}
 	case bytes.EqualFold(name, []byte("Sec-WebSocket-Extensions")):
-		h.Extended = h.Extended || len(value) > 0
+		h.Claimed |= Claims(string(value))
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 type headRecord struct {
 	status      int
 	subprotocol string
-	extended    bool
+	claimed     byte
 	done, bad   bool
 	n           int
 }
@@ -27,7 +27,7 @@ func feed(h *Head, pieces ...[]byte) headRecord {
 	if h.Bad() {
 		n = 0
 	}
-	return headRecord{h.Status, h.Subprotocol, h.Extended, h.Done(), h.Bad(), n}
+	return headRecord{h.Status, h.Subprotocol, h.Claimed, h.Done(), h.Bad(), n}
 }
 
 // padded is a whole head of n bytes.
@@ -66,11 +66,11 @@ func TestHead(t *testing.T) {
 		{"of two subprotocols the first", ok + "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: other\r\n" + end, "", headRecord{status: 101, subprotocol: "chat", done: true}},
 		{"a longer name is another header", ok + "X-Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocols: b\r\n" + end, "", headRecord{status: 101, done: true}},
 
-		{"extensions", ok + "Sec-WebSocket-Extensions: permessage-deflate\r\n" + end, "", headRecord{status: 101, extended: true, done: true}},
-		{"extensions in any case", ok + "sEC-wEBSOCKET-eXTENSIONS:permessage-deflate\r\n" + end, "", headRecord{status: 101, extended: true, done: true}},
+		{"extensions", ok + "Sec-WebSocket-Extensions: permessage-deflate\r\n" + end, "", headRecord{status: 101, claimed: 4, done: true}},
+		{"extensions in any case", ok + "sEC-wEBSOCKET-eXTENSIONS:permessage-deflate\r\n" + end, "", headRecord{status: 101, claimed: 4, done: true}},
 		{"no extension is named", ok + "Sec-WebSocket-Extensions: \r\n" + end, "", headRecord{status: 101, done: true}},
-		{"one of two names an extension", ok + "Sec-WebSocket-Extensions: x\r\nSec-WebSocket-Extensions:\r\n" + end, "", headRecord{status: 101, extended: true, done: true}},
-		{"all at once", ok + "Sec-WebSocket-Extensions: x\r\nSec-WebSocket-Protocol: chat\r\n" + end, "\x88\x00", headRecord{status: 101, subprotocol: "chat", extended: true, done: true}},
+		{"one of two names an extension", ok + "Sec-WebSocket-Extensions: x\r\nSec-WebSocket-Extensions:\r\n" + end, "", headRecord{status: 101, claimed: 7, done: true}},
+		{"all at once", ok + "Sec-WebSocket-Extensions: x\r\nSec-WebSocket-Protocol: chat\r\n" + end, "\x88\x00", headRecord{status: 101, subprotocol: "chat", claimed: 7, done: true}},
 
 		{"nothing yet", "", "", headRecord{}},
 		{"part of a status line", "HTTP/1.1 101", "", headRecord{}},
@@ -110,8 +110,8 @@ func TestHead(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer resp.Body.Close()
-			extended := slices.ContainsFunc(resp.Header.Values("Sec-WebSocket-Extensions"), func(v string) bool { return v != "" })
-			if resp.StatusCode != tt.want.status || resp.Header.Get("Sec-WebSocket-Protocol") != tt.want.subprotocol || extended != tt.want.extended {
+			claimed := Claims(strings.Join(resp.Header.Values("Sec-WebSocket-Extensions"), ","))
+			if resp.StatusCode != tt.want.status || resp.Header.Get("Sec-WebSocket-Protocol") != tt.want.subprotocol || claimed != tt.want.claimed {
 				t.Errorf("net/http reads %d and %v", resp.StatusCode, resp.Header)
 			}
 		})

@@ -72,40 +72,52 @@ const (
 // After a fault it goes on wherever the next frame can still be found. After
 // [FaultLength] it can't: everything that follows is payload.
 type Scanner struct {
-	Masked   bool // frames must be masked: this is the client's direction
-	Extended bool // an extension was agreed on: RSV bits of data frames are its business
+	Masked  bool // frames must be masked: this is the client's direction
+	Claimed byte // reserved bits that an extension uses in data frames, see [Claims]
 
-	left       uint64 // payload bytes of the current frame still to come
 	raw        [maxHeader]byte
 	got        uint8 // bytes in raw of a header that is not complete
 	fault      Fault
 	inPayload  bool
 	fragmented bool // a message is open: its final frame is still to come
 	lost       bool
+	left       uint64 // payload bytes of the current frame still to come
 }
 
-// Data takes whole data frames that break no rule from the start of p, as many
-// as there are, and returns how many bytes they have. It is what most of a
+// Data takes data frames that break no rule from the start of p, whole or in
+// part, and returns how many bytes they have. It is all that most of a
 // connection's traffic needs; whatever it leaves, [Scanner.Next] takes.
 func (s *Scanner) Data(p []byte) int {
-	if !s.Between() {
+	n, last := 0, -1
+	switch {
+	case s.got > 0, s.inPayload && (s.fault != NoFault || s.Opcode().Control()):
 		return 0
+	case s.left > uint64(len(p)):
+		s.left -= uint64(len(p))
+		return len(p)
+	case s.inPayload:
+		n = int(s.left)
+		s.left, s.inPayload = 0, false
 	}
-	last, n := 0, 0
-	for len(p)-n >= 2 {
+	for len(p)-n >= 2 && !s.inPayload {
 		rest := p[n:]
 		size := headerSize(rest)
 		if len(rest) < size {
 			break
 		}
 		length := payloadLength(rest)
-		if Opcode(rest[0]&0xf).Control() || length > uint64(len(rest)-size) || s.judge(rest[0], rest[1], length) != NoFault {
+		if Opcode(rest[0]&0xf).Control() || s.judge(rest[0], rest[1], length) != NoFault {
 			break
 		}
-		s.fragmented = rest[0]&0x80 == 0
-		last, n = n, n+size+int(length)
+		last, s.fragmented = n, rest[0]&0x80 == 0
+		if here := uint64(len(rest) - size); here < length {
+			s.left, s.inPayload = length-here, true
+			n = len(p)
+		} else {
+			n += size + int(length)
+		}
 	}
-	if n > 0 {
+	if last >= 0 {
 		copy(s.raw[:], p[last:])
 		s.fault = NoFault
 	}
@@ -192,7 +204,7 @@ func (s *Scanner) judge(b0, b1 byte, length uint64) Fault {
 	switch {
 	case length>>63 != 0:
 		return FaultLength // first: nothing after it can be found
-	case b0&0x70 != 0 && (op.Control() || !s.Extended):
+	case b0&0x70 != 0 && b0>>4&7&^s.claimed(op) != 0:
 		return FaultRSV
 	case op.reserved():
 		return FaultOpcode
@@ -209,6 +221,14 @@ func (s *Scanner) judge(b0, b1 byte, length uint64) Fault {
 	default:
 		return NoFault
 	}
+}
+
+// claimed are the reserved bits that may be set in a frame with this opcode.
+func (s *Scanner) claimed(op Opcode) byte {
+	if op.Control() || op == Continuation && s.Claimed == deflated {
+		return 0
+	}
+	return s.Claimed
 }
 
 // Header returns the header of the current or last frame; it is valid from

@@ -117,7 +117,7 @@ func TestHeader(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for at := range len(tt.bytes) {
-				s := Scanner{Masked: tt.want.Masked, Extended: true}
+				s := Scanner{Masked: tt.want.Masked, Claimed: 7}
 				if n, token := s.Next([]byte(tt.bytes[:at])); n != at || token != More {
 					t.Fatalf("the first %d bytes: took %d and said %d, want More", at, n, token)
 				}
@@ -241,15 +241,15 @@ func TestWhoMustMask(t *testing.T) {
 func TestReservedBitsBelongToTheExtension(t *testing.T) {
 	for rsv := byte(0); rsv < 8; rsv++ {
 		for _, o := range []Opcode{Text, Binary, Continuation, Close, Ping, Pong} {
-			for _, extended := range []bool{false, true} {
-				s := Scanner{Extended: extended, fragmented: o == Continuation}
+			for _, claimed := range []byte{0, 4, 7} {
+				s := Scanner{Claimed: claimed, fragmented: o == Continuation}
 				scan(t, &s, []byte{0x80 | rsv<<4 | byte(o), 0})
 				want := NoFault
-				if rsv > 0 && (!extended || o.Control()) {
+				if rsv&^claimed > 0 || rsv > 0 && (o.Control() || claimed == 4 && o == Continuation) {
 					want = FaultRSV
 				}
 				if s.Fault() != want {
-					t.Errorf("RSV %d, opcode %#x, extended %v: fault %d, want %d", rsv, byte(o), extended, s.Fault(), want)
+					t.Errorf("RSV %d, opcode %#x, claimed %d: fault %d, want %d", rsv, byte(o), claimed, s.Fault(), want)
 				}
 			}
 		}

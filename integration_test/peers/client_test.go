@@ -16,8 +16,8 @@ import (
 
 // eachClient runs test with both clients.
 func eachClient(t *testing.T, test func(t *testing.T, c *Client)) {
-	for name := range clients {
-		t.Run(name, func(t *testing.T) { test(t, Node(t, name)) })
+	for name := range shared {
+		t.Run(name, func(t *testing.T) { test(t, Shared(t, name)) })
 	}
 }
 
@@ -178,7 +178,7 @@ func TestOffers(t *testing.T) {
 				upgrade(echo)(w, r)
 			}))
 			t.Cleanup(s.Close)
-			expectClose(t, run(t, Node(t, tt.client), Job{
+			expectClose(t, run(t, Shared(t, tt.client), Job{
 				Kind: Text, URL: "ws" + strings.TrimPrefix(s.URL, "http"), Subprotocols: []string{"other", "echo"},
 				Deflate: tt.deflate, Texts: []string{"hello"}, Answers: 1,
 			}), 1000, "")
@@ -222,7 +222,7 @@ func TestWhatWentWrongIsReported(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			eachClient(t, func(t *testing.T, c *Client) {
 				r := run(t, c, tt.job)
-				if r.Error == "" || !strings.Contains(r.Error, tt.want) || r.WasClean {
+				if r.Error == "" || !strings.Contains(r.Error, tt.want) || r.Code == 1000 {
 					t.Errorf("got %+v, want an error with %q", r, tt.want)
 				}
 			})
@@ -260,19 +260,36 @@ func TestRunEndsWithItsContext(t *testing.T) {
 }
 
 func TestStartNamesWhatIsMissing(t *testing.T) {
-	Node(t, "ws") // skips where the packages are missing too
-	t.Run("a package", func(t *testing.T) { expectMissing(t, "faye", "npm package faye") })
-	t.Run("Node.js", func(t *testing.T) {
-		t.Setenv("PATH", t.TempDir())
-		expectMissing(t, "ws", "node")
-	})
+	Shared(t, "ws") // skips where Node.js is missing
+	for _, tt := range []struct {
+		name  string
+		start func(*Client) error
+		want  string
+	}{
+		{"package of npm", func(c *Client) error { return c.node("ws.mjs") }, "npm package nobody"},
+		{"package of Python", func(c *Client) error { return c.python("jobs.py") }, "Python package nobody"},
+		{"program", func(c *Client) error { _, err := c.look("nobody", "nothing"); return err }, "nobody"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.start(newClient("nobody"))
+			var missing *missingError
+			if !errors.As(err, &missing) || missing.client != "nobody" || missing.what != tt.want {
+				t.Errorf("got %v, want %s missing", err, tt.want)
+			}
+		})
+	}
 }
 
-func expectMissing(t *testing.T, client, want string) {
-	t.Helper()
-	_, err := start(client)
-	var missing *missingError
-	if !errors.As(err, &missing) || missing.client != client || missing.what != want {
-		t.Errorf("start(%q): %v, want %s missing", client, err, want)
+func TestStartOfNobody(t *testing.T) {
+	if _, err := start("nobody"); err == nil || !strings.Contains(err.Error(), `"undici"`) {
+		t.Errorf("got %v, want an error with the names that there are", err)
+	}
+}
+
+func TestKill(t *testing.T) {
+	c := Start(t, "ws")
+	c.Kill()
+	if _, err := c.Run(t.Context(), Job{Kind: Text}); err == nil {
+		t.Error("a job without an error after the process was killed")
 	}
 }

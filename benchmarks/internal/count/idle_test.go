@@ -1,0 +1,101 @@
+package count_test
+
+import (
+	"io"
+	"math"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/closeguard/ws/benchmarks/internal/server"
+	"github.com/closeguard/ws/benchmarks/internal/wsraw"
+	"github.com/closeguard/ws/closeguard"
+)
+
+// held is what an idle connection takes, both ends of it in this process.
+type held struct {
+	allocs       float64 // to open it
+	heap, stacks float64 // bytes, while it is open
+}
+
+// What an open connection may take above a bare one. Stacks double: one byte
+// too many on the way costs as much as all of bare's. Now and then the runtime
+// goes deeper than it mostly does.
+var mostAbove = map[string]map[string]held{
+	"gorilla": {server.Plain: {7, 768, 512}, server.Adapter: {8, 768, 512}},
+	"coder":   {server.Plain: {8, 768, 512}, server.Adapter: {10, 768, 512}},
+}
+
+// The guard against regressions of what opening and holding a connection costs.
+func TestAnIdleConnectionIsCheap(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector takes memory: make counts runs this without it")
+	}
+	for library, ways := range mostAbove {
+		idle(t, library, server.Bare) // the runtime keeps what goroutines are made of
+		bare := idle(t, library, server.Bare)
+		for path, most := range ways {
+			t.Run(library+path, func(t *testing.T) {
+				var above held
+				for range 3 { // what the runtime does meanwhile adds to it, and not each time
+					got := idle(t, library, path)
+					above = held{math.Round(got.allocs - bare.allocs), got.heap - bare.heap, got.stacks - bare.stacks}
+					t.Logf("%+.1f above %+.1f", above, bare)
+					if above.allocs <= most.allocs && above.heap <= most.heap && above.stacks <= most.stacks {
+						return
+					}
+				}
+				t.Errorf("%+.1f above bare, want at most %+v", above, most)
+			})
+		}
+	}
+}
+
+// idle opens connections, each of which has one message echoed, and says what
+// each takes.
+func idle(t *testing.T, library, path string) held {
+	t.Helper()
+	guard, err := closeguard.New(closeguard.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const conns, first = 1000, 20 // the first ones make what is made once
+	goroutines := runtime.NumGoroutine()
+	s := httptest.NewServer(server.Echoes(library, guard, false)[path])
+	all := make([]*wsraw.Conn, 0, first+conns)
+	defer func() {
+		for _, c := range all {
+			c.Close()
+		}
+		s.Close()
+		for runtime.NumGoroutine() > goroutines {
+			runtime.Gosched() // the handlers' stacks are not to be taken for the next ones'
+		}
+	}()
+	message, answer := wsraw.Message(64, false), make([]byte, 66)
+	open := func(n int) (m runtime.MemStats) {
+		for range n {
+			c, err := wsraw.Dial("ws"+strings.TrimPrefix(s.URL, "http"), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, c)
+			if _, err := c.Write(message); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(c, answer); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 3 { // pools are given up in two rounds
+			runtime.GC()
+		}
+		runtime.ReadMemStats(&m)
+		return m
+	}
+	before := open(first)
+	after := open(conns)
+	each := func(before, after uint64) float64 { return (float64(after) - float64(before)) / conns }
+	return held{each(before.Mallocs, after.Mallocs), each(before.HeapAlloc, after.HeapAlloc), each(before.StackInuse, after.StackInuse)}
+}

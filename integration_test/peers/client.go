@@ -1,0 +1,158 @@
+// Package peers runs real WebSocket clients for the integration tests:
+// browsers, packages of npm, Python and the JDK, each in one process that
+// takes any number of jobs.
+package peers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Start starts the client of that name, one of Names, which ends with the
+// test. Where it is not installed the test is skipped; in CI, where the
+// environment has CI set, it fails.
+func Start(tb testing.TB, name string) *Client {
+	tb.Helper()
+	c := installed(tb)(start(name))
+	tb.Cleanup(c.end)
+	return c
+}
+
+// Shared is Start for a client that is started at its first use and ends with
+// the test binary: one in Node.js, "ws" or "undici".
+func Shared(tb testing.TB, name string) *Client {
+	tb.Helper()
+	get, ok := shared[name]
+	if !ok {
+		tb.Fatalf("peers: %q is not a shared client: ws, undici", name)
+	}
+	return installed(tb)(get())
+}
+
+var shared = map[string]func() (*Client, error){
+	"ws":     sync.OnceValues(func() (*Client, error) { return start("ws") }),
+	"undici": sync.OnceValues(func() (*Client, error) { return start("undici") }),
+}
+
+func installed(tb testing.TB) func(*Client, error) *Client {
+	return func(c *Client, err error) *Client {
+		tb.Helper()
+		if missing := (*missingError)(nil); errors.As(err, &missing) && os.Getenv("CI") == "" {
+			tb.Skip(err)
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return c
+	}
+}
+
+type missingError struct{ client, what string }
+
+func (e *missingError) Error() string {
+	return fmt.Sprintf("peers: client %s: %s is not installed: make setup", e.client, e.what)
+}
+
+// A Client is a process that runs jobs, any number at a time. Its methods may
+// be called from several goroutines.
+type Client struct {
+	name  string
+	kill  func()        // with SIGKILL
+	end   func()        // ends the process and removes what it left
+	jobs  chan []byte   // one line each, taken by whoever hands them on
+	ended chan struct{} // closed when the process has ended
+
+	mu      sync.Mutex
+	next    int
+	waiting map[int]chan<- Result
+}
+
+func newClient(name string) *Client {
+	return &Client{name: name, jobs: make(chan []byte), ended: make(chan struct{}), waiting: make(map[int]chan<- Result)}
+}
+
+// Run has the client do one job and returns what it saw. The error is about
+// the client's process or ctx, never about the connection.
+func (c *Client) Run(ctx context.Context, job Job) (Result, error) {
+	if job.Timeout == 0 {
+		job.Timeout = 30 * time.Second
+	}
+	limit := job.Timeout + 30*time.Second // it may still be starting
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("peers: client %s: no result within %v", c.name, limit))
+	defer cancel()
+	result := make(chan Result, 1)
+	id := c.expect(result)
+	defer c.forget(id)
+	line, err := json.Marshal(struct {
+		Job
+		ID        int   `json:"id"`
+		TimeoutMS int64 `json:"timeoutMs"`
+	}{job, id, job.Timeout.Milliseconds()})
+	if err != nil {
+		return Result{}, fmt.Errorf("peers: client %s: %w", c.name, err)
+	}
+	select {
+	case c.jobs <- line:
+	case <-c.ended:
+		return Result{}, c.dead()
+	case <-ctx.Done():
+		return Result{}, context.Cause(ctx)
+	}
+	select {
+	case r := <-result:
+		return r, nil
+	case <-c.ended:
+		return Result{}, c.dead()
+	case <-ctx.Done():
+		return Result{}, context.Cause(ctx)
+	}
+}
+
+// Kill kills the client's process with SIGKILL, of a browser's the first one; of
+// "webkit" all, with SIGTERM. Jobs that run then return an error.
+func (c *Client) Kill() {
+	c.kill()
+	<-c.ended
+}
+
+func (c *Client) dead() error {
+	return fmt.Errorf("peers: client %s: its process has ended", c.name)
+}
+
+func (c *Client) expect(result chan<- Result) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.next++
+	c.waiting[c.next] = result
+	return c.next
+}
+
+func (c *Client) forget(id int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.waiting, id)
+}
+
+// answer hands a result to whoever waits for it.
+func (c *Client) answer(line []byte) error {
+	var answer struct {
+		ID int `json:"id"`
+		Result
+	}
+	if err := json.Unmarshal(line, &answer); err != nil {
+		return fmt.Errorf("peers: client %s: %w: %q", c.name, err, line)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if result := c.waiting[answer.ID]; result != nil {
+		delete(c.waiting, answer.ID)
+		result <- answer.Result
+	}
+	return nil
+}

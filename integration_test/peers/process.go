@@ -1,0 +1,65 @@
+package peers
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+)
+
+// process starts a client that takes jobs on its standard input, one a line,
+// and writes results to its standard output. It ends when its input does.
+func (c *Client) process(name string, args ...string) error {
+	cmd := exec.Command(name, args...) //nolint:gosec // our own scripts
+	cmd.Dir = folder()
+	cmd.Stderr = struct{ io.Writer }{os.Stderr} // not the file itself: Node.js would make it non-blocking, and go test's output be lost
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("peers: client %s: %w", c.name, err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("peers: client %s: %w", c.name, err)
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("peers: client %s: %w", c.name, err)
+	}
+	c.kill = func() { _ = cmd.Process.Kill() } // it may have ended
+	c.end = c.Kill
+	go c.write(stdin)
+	go func() {
+		defer close(c.ended)
+		c.read(stdout)
+		_ = cmd.Process.Kill() // if it was its output that can't be understood
+		_ = cmd.Wait()         // its jobs fail, which is how tests learn of it
+	}()
+	return nil
+}
+
+func (c *Client) write(stdin io.WriteCloser) {
+	defer stdin.Close()
+	for {
+		select {
+		case line := <-c.jobs:
+			if _, err := stdin.Write(append(line, '\n')); err != nil {
+				return
+			}
+		case <-c.ended:
+			return
+		}
+	}
+}
+
+func (c *Client) read(stdout io.Reader) {
+	for lines := bufio.NewReader(stdout); ; {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		if err := c.answer(line); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
+	}
+}
