@@ -1,0 +1,242 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	coder "github.com/coder/websocket"
+	gorilla "github.com/gorilla/websocket"
+
+	coderadapter "github.com/closeguard/ws/adapters/coder"
+	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
+	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/rawpeer"
+)
+
+// patience is how long anything may take that has to happen.
+const patience = 20 * time.Second
+
+// A socket is a connection of either library, of its adapter or in plain code.
+type socket interface {
+	read() (text bool, message []byte, err error)
+	write(text bool, message []byte) error
+	closeWith(code int, reason string) error // with a frame, as the library does it
+	close() error                            // without one
+}
+
+type gorillaSocket struct {
+	conn interface {
+		ReadMessage() (messageType int, p []byte, err error)
+		WriteMessage(messageType int, data []byte) error
+		WriteControl(messageType int, data []byte, deadline time.Time) error
+		Close() error
+	}
+}
+
+func (s gorillaSocket) read() (bool, []byte, error) {
+	kind, message, err := s.conn.ReadMessage()
+	return kind == gorilla.TextMessage, message, err
+}
+
+func (s gorillaSocket) write(text bool, message []byte) error {
+	if text {
+		return s.conn.WriteMessage(gorilla.TextMessage, message)
+	}
+	return s.conn.WriteMessage(gorilla.BinaryMessage, message)
+}
+
+func (s gorillaSocket) closeWith(code int, reason string) error {
+	return s.conn.WriteControl(gorilla.CloseMessage, rawpeer.Close(code, reason).Payload, time.Now().Add(time.Second))
+}
+
+func (s gorillaSocket) close() error { return s.conn.Close() }
+
+type coderSocket struct {
+	conn interface {
+		Read(context.Context) (coder.MessageType, []byte, error)
+		Write(context.Context, coder.MessageType, []byte) error
+		Close(coder.StatusCode, string) error
+		CloseNow() error
+	}
+}
+
+func (s coderSocket) read() (bool, []byte, error) {
+	kind, message, err := s.conn.Read(context.Background())
+	return kind == coder.MessageText, message, err
+}
+
+func (s coderSocket) write(text bool, message []byte) error {
+	if text {
+		return s.conn.Write(context.Background(), coder.MessageText, message)
+	}
+	return s.conn.Write(context.Background(), coder.MessageBinary, message)
+}
+
+func (s coderSocket) closeWith(code int, reason string) error {
+	return s.conn.Close(coder.StatusCode(code), reason)
+}
+
+func (s coderSocket) close() error { return s.conn.CloseNow() }
+
+// A handler serves one connection. If it says so, the connection is dropped
+// without being closed.
+type handler func(r *http.Request, s socket) error
+
+// errDropped is what a handler returns that drops its connection.
+var errDropped = errors.New("dropped")
+
+// endpoints are the ways to serve a guarded connection.
+var endpoints = []struct {
+	path  string
+	serve func(*closeguard.Guard, handler) http.Handler
+}{
+	{"/gorilla", func(g *closeguard.Guard, f handler) http.Handler {
+		return gorillaadapter.Handler(g, &gorilla.Upgrader{}, func(r *http.Request, c *gorillaadapter.Conn) error {
+			return f(r, gorillaSocket{c})
+		})
+	}},
+	{"/coder", func(g *closeguard.Guard, f handler) http.Handler {
+		return coderadapter.Handler(g, nil, func(r *http.Request, c *coderadapter.Conn) error {
+			c.SetReadLimit(-1)
+			return f(r, coderSocket{c})
+		})
+	}},
+	{"/plain/gorilla", func(g *closeguard.Guard, f handler) http.Handler {
+		return g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conn, err := (&gorilla.Upgrader{}).Upgrade(w, r, nil)
+			if err != nil {
+				return
+			}
+			if f(r, gorillaSocket{conn}) != errDropped {
+				conn.Close()
+			}
+		}))
+	}},
+	{"/plain/coder", func(g *closeguard.Guard, f handler) http.Handler {
+		return g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conn, err := coder.Accept(w, r, nil)
+			if err != nil {
+				return
+			}
+			conn.SetReadLimit(-1)
+			if f(r, coderSocket{conn}) != errDropped {
+				conn.CloseNow()
+			}
+		}))
+	}},
+	{"/dropped/gorilla", func(g *closeguard.Guard, f handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if conn, err := gorillaadapter.Upgrade(g, &gorilla.Upgrader{}, w, r, nil); err == nil {
+				f(r, gorillaSocket{conn})
+			}
+		})
+	}},
+	{"/dropped/coder", func(g *closeguard.Guard, f handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if conn, err := coderadapter.Accept(g, w, r, nil); err == nil {
+				conn.SetReadLimit(-1)
+				f(r, coderSocket{conn})
+			}
+		})
+	}},
+}
+
+// A server is a guarded server on recorded listeners, and what its guard's
+// observer was told.
+type server struct {
+	*recorder
+	guard  *closeguard.Guard
+	events *events
+	http   *http.Server
+}
+
+func newServer(t *testing.T, opts closeguard.Options, f handler) *server {
+	t.Helper()
+	s := &server{recorder: &recorder{byPath: make(map[string]*record)}, events: newEvents()}
+	opts.Observers = append(opts.Observers, s.events)
+	var err error
+	if s.guard, err = closeguard.New(opts); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	for _, e := range endpoints {
+		mux.Handle(e.path+"/{peer}", e.serve(s.guard, f))
+	}
+	s.http = &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)} // peers vanish, handlers panic
+	t.Cleanup(func() {
+		s.http.Close()
+		s.guard.Close()
+	})
+	return s
+}
+
+// serve serves on one more listener, and returns its address.
+func (s *server) serve(l net.Listener) (addr string) {
+	go s.http.Serve(s.listener(l))
+	return l.Addr().String()
+}
+
+func listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
+
+// events is an observer that keeps what it is told, by the connections' paths.
+type events struct {
+	mu     sync.Mutex
+	byPath map[string]*history
+}
+
+type history struct {
+	opened int
+	closed []closeguard.CloseEvent
+	over   chan struct{} // closed at the first close event
+}
+
+func newEvents() *events { return &events{byPath: make(map[string]*history)} }
+
+func (e *events) Observe(_ context.Context, ev closeguard.Event) {
+	switch ev := ev.(type) {
+	case *closeguard.Opened:
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.of(ev).opened++
+	case closeguard.CloseEvent:
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		h := e.of(ev)
+		if h.closed = append(h.closed, ev); len(h.closed) == 1 {
+			close(h.over)
+		}
+	}
+}
+
+// of returns the history of the event's connection; the caller has mu.
+func (e *events) of(ev closeguard.Event) *history { return e.at(ev.Connection().Path) }
+
+func (e *events) at(path string) *history {
+	h := e.byPath[path]
+	if h == nil {
+		h = &history{over: make(chan struct{})}
+		e.byPath[path] = h
+	}
+	return h
+}
+
+// wait waits for the close event of a connection, and returns what there is.
+func (e *events) wait(path string) history {
+	e.mu.Lock()
+	h := e.at(path)
+	e.mu.Unlock()
+	select {
+	case <-h.over:
+	case <-time.After(patience):
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return *h
+}

@@ -1,0 +1,55 @@
+package faults
+
+import (
+	"sync"
+	"time"
+)
+
+// stalls are the times in which this process didn't run, because the machine
+// had something else to do or collected garbage.
+var stalls stalled
+
+type stalled struct {
+	once  sync.Once
+	mu    sync.Mutex
+	spans []span
+}
+
+type span struct{ from, to time.Time }
+
+// watch begins to look.
+func (s *stalled) watch() {
+	s.once.Do(func() {
+		go func() {
+			const often = 5 * time.Millisecond
+			last := time.Now()
+			for range time.Tick(often) {
+				now := time.Now()
+				if now.Sub(last) > 4*often {
+					s.mu.Lock()
+					s.spans = append(s.spans, span{last, now})
+					s.mu.Unlock()
+				}
+				last = now
+			}
+		}()
+	})
+}
+
+// between is how much of the time from a to b, and of a little after that, the
+// process stood still.
+func (s *stalled) between(a, b time.Time) (sum time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b = b.Add(crossing)
+	for _, p := range s.spans {
+		if p.from.Before(a) {
+			p.from = a
+		}
+		if p.to.After(b) {
+			p.to = b
+		}
+		sum += max(0, p.to.Sub(p.from))
+	}
+	return sum
+}
