@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a peer waits for the other side.
-const patience = 25 * time.Second
+const patience = time.Minute
 
 // A peer is the other end of the connection under test: a client or a server
 // that does what the row's steps say and nothing else, and writes down what

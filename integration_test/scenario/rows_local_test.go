@@ -158,7 +158,7 @@ func localCloses() []row {
 			peer: []step{act, readClose, send(hello, closing(4001, ""))}, wire: "close 4001; FIN", event: "local closed 4001 clean, sent 4001, received 4001",
 		},
 		row{
-			name: "a close by an application that doesn't read", source: "pitfall 40", app: app{reads: never, does: []deed{closes(4001, "")}}, limits: patient,
+			name: "a close by an application that doesn't read", source: "pitfall 40", app: app{reads: never, does: []deed{closes(4001, "")}},
 			peer: []step{act, readClose, send(hello, closing(4001, ""))}, wire: "close 4001; FIN", event: "local closed 4001 clean, sent 4001, received 4001",
 		},
 		row{

@@ -115,7 +115,7 @@ func (r row) run(t *testing.T, all *servers, s setting) {
 	opts := closeguard.Options{Observers: []closeguard.Observer{run.watch}, ErrorLog: slog.New(slog.NewTextHandler(&run.logged, nil))}
 	switch r.limits {
 	case usual:
-		opts.CloseIdle = 20 * time.Second // nobody shall reach it, on a slow machine either
+		opts.CloseIdle, opts.CloseTimeout = 50*time.Second, 50*time.Second // nobody shall reach them, on a slow machine either
 	case short:
 		opts.CloseIdle, opts.CloseTimeout, opts.CloseBytes = shortIdle, shortTimeout, shortBytes
 	case patient:
