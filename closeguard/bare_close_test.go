@@ -109,8 +109,12 @@ func TestBareClose(t *testing.T) {
 					if err := c.Close(); err != nil {
 						t.Errorf("Close: %v", err)
 					}
-					if took := time.Since(began); took != 0 {
-						t.Errorf("Close took %v", took)
+					var patience time.Duration
+					if tt.wire == "EOF in a frame" {
+						patience = 5 * time.Millisecond // the library may be about to write the rest
+					}
+					if took := time.Since(began); took != patience {
+						t.Errorf("Close took %v, want %v", took, patience)
 					}
 					is(t, c.Close(), net.ErrClosed)
 					switch tt.wire {

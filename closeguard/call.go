@@ -6,7 +6,8 @@ import (
 )
 
 // Call is one call of a library's method by an adapter, from [Conn.Begin] to
-// [Call.End]. It turns the library's terminal errors into close events.
+// [Call.End] or [Call.Keep], of which there has to be one. It turns the library's
+// terminal errors into close events.
 type Call struct {
 	link  *link
 	watch *watch // of its context, nil if that can't end
@@ -81,7 +82,7 @@ func (c Call) forget() {
 	defer l.mu.Unlock()
 	ctx := c.watch.ctx
 	c.watch.ctx = nil
-	if ctx.Err() != nil {
+	if ctx != nil && ctx.Err() != nil {
 		l.endedBy(ctx) // the library may be about to close for it
 	}
 }

@@ -47,7 +47,7 @@ type closing struct {
 
 	own    *verdict // the guard's own Close, not yet out
 	tail   []byte   // must leave before it: the rest of a frame
-	partly bool     // tail is the rest of own itself
+	partly bool     // own's frame is in tail
 	owed   bool     // the library still has to write the end of tail
 
 	leaving   bool          // a Close of ours is with the transport
@@ -119,7 +119,7 @@ func (l *link) tryFlush() {
 	case l.ready():
 		l.out.seize()
 		l.startFlush()
-	case !l.broken && l.owed:
+	case l.owed && l.hs.down == nil:
 	case l.broken || l.gone():
 		// In the middle of a frame that nobody finishes.
 		l.lose()
@@ -184,6 +184,10 @@ func (l *link) flushNow() {
 	}
 	l.awaitFlush(patience)
 	if l.gone() {
+		if l.owed && len(l.tail) == 0 {
+			l.needClosing().owed = false // nobody goes on with it
+			l.settle()
+		}
 		l.wakeCalls()
 	}
 }
@@ -427,16 +431,30 @@ func (l *link) close(cause error) error {
 	if l.closed {
 		return l.errClosed("close")
 	}
-	l.closed = true
-	l.attend()
+	l.quit()
 	if l.serving {
-		l.wakeCalls()
+		l.wakeServed()
 		return nil
 	}
-	l.needClosing().unwinding = unwinding()
+	if l.beneath || l.mute() {
+		l.needClosing().unwinding = unwinding()
+	}
 	l.leave(cause)
 	l.flushNow()
 	return nil
+}
+
+// quit takes note that the library is done with the connection. Of a frame that
+// it writes in pieces, and is not in a Write of, it owes the rest.
+func (l *link) quit() {
+	if l.closed {
+		return
+	}
+	l.closed = true
+	l.attend()
+	if !l.out.busy() && len(l.tail) == 0 && l.hs.timedOut == nil {
+		l.keepTail(nil)
+	}
 }
 
 // closePlain closes a connection that isn't guarded, with mu held on entry.
@@ -452,16 +470,36 @@ func (l *link) closePlain() error {
 
 // wakeCalls ends the calls of the library's that are blocked.
 func (l *link) wakeCalls() {
-	if l.ending {
-		return // the transport is being closed
+	l.wakeRead()
+	l.wakeWrite()
+}
+
+// wakeServed is wakeCalls while a handler runs. With TLS a Write that is under
+// way is given the moment that flushNow gives it.
+func (l *link) wakeServed() {
+	l.wakeRead()
+	if l.resumable {
+		l.wakeWrite()
+		return
 	}
-	if l.in.busy() && !l.draining() {
+	time.AfterFunc(patience, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.wakeWrite()
+	})
+}
+
+func (l *link) wakeRead() {
+	if l.in.busy() && !l.draining() && !l.ending {
 		l.raw.SetReadDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
 	}
-	if l.out.busy() && !l.flushing {
+	l.in.stir()
+}
+
+func (l *link) wakeWrite() {
+	if l.out.busy() && !l.flushing && !l.ending {
 		l.raw.SetWriteDeadline(past) //nolint:errcheck // as above
 	}
-	l.in.stir()
 	l.out.stir()
 }
 

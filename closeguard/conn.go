@@ -47,7 +47,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 // Write writes to the connection; see [net.Conn]. After a Close frame, pongs
 // and further Closes are swallowed, and everything else fails with an error
 // that is net.ErrClosed. A piece of a Close frame counts as written and is held
-// until the frame is whole.
+// until the frame is whole, and so does what is left of a frame that Close cut.
 func (c *Conn) Write(p []byte) (int, error) {
 	n, err := c.link.write(p)
 	runtime.KeepAlive(c)
@@ -177,6 +177,18 @@ func (l *link) cutShort(how manner, cause error) {
 	}
 }
 
+// cutBare cuts a connection short that nobody has begun to close, and reports
+// whether it is none.
+func (l *link) cutBare() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase != phaseOpen || l.serving || !l.hs.open() || l.pending() != nil {
+		return false
+	}
+	l.breakOff(cutRead, ErrAborted)
+	return true
+}
+
 // breakOff is cutShort of an open connection, with mu held.
 func (l *link) breakOff(how manner, cause error) {
 	if l.ending {
@@ -202,7 +214,7 @@ func (c *Conn) StrictEOF() {
 // Extensions says what the opening handshake agreed on, in the words of its
 // Sec-WebSocket-Extensions header. A Conn of [Guard.WrapConn] doesn't know, and
 // judges no reserved bits of data frames. It is to be called before the first
-// Read.
+// Read and Write.
 func (c *Conn) Extensions(header string) {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
@@ -215,11 +227,7 @@ func (c *Conn) Extensions(header string) {
 func (c *Conn) CloseNow() {
 	defer runtime.KeepAlive(c)
 	l := c.link
-	l.mu.Lock()
-	bare := !l.serving && l.hs.open() && l.pending() == nil
-	l.mu.Unlock()
-	if bare {
-		l.cutShort(cutRead, ErrAborted)
+	if l.cutBare() {
 		return
 	}
 	l.close(nil) //nolint:errcheck // closed twice is closed

@@ -650,3 +650,20 @@ func TestShutdownServerNeedsBoth(t *testing.T) {
 	default:
 	}
 }
+
+// A ShutdownFrame of the program's that takes its time holds up its own
+// connection, not all that come after it.
+func TestSlowShutdownFrame(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cr := newCrowd(t, closeguard.Options{ShutdownFrame: func(closeguard.ConnInfo) closeguard.CloseFrame {
+			time.Sleep(100 * time.Millisecond)
+			return closeguard.CloseFrame{Code: 1012}
+		}})
+		for range 300 {
+			cr.live(0)
+		}
+		if err := cr.shutdown(time.Second, closeguard.Report{Answered: 300}, 200*time.Millisecond); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -22,7 +22,14 @@ type requestContext link
 func (c *requestContext) Deadline() (time.Time, bool) { return c.ctx.Deadline() }
 func (c *requestContext) Done() <-chan struct{}       { return c.ctx.Done() }
 func (c *requestContext) Err() error                  { return c.ctx.Err() }
-func (c *requestContext) String() string              { return fmt.Sprint(c.ctx, ".WithConnection") }
+
+// String names the context as those of package context do.
+func (c *requestContext) String() string {
+	if s, ok := c.ctx.(fmt.Stringer); ok {
+		return s.String() + ".WithConnection"
+	}
+	return fmt.Sprintf("%T.WithConnection", c.ctx)
+}
 
 func (c *requestContext) Value(key any) any {
 	if key == (linkKey{}) {

@@ -46,7 +46,7 @@ type link struct {
 	waited   bool // a shutdown waits
 
 	in, out         turn
-	inScan, outScan wire.Scanner
+	inScan, outScan wire.Scanner // whoever has the direction's turn needs no mu for its scanner
 
 	opened instant
 
@@ -120,12 +120,12 @@ func (l *link) arm() {
 		// The program's own code runs without mu.
 		l.mu.Unlock()
 		route, attrs := u.known()
-		u.request = nil // from here on it is the program's alone
 		l.mu.Lock()
 		defer u.settle()
 		if l.phase != phaseHTTP {
 			return // closed meanwhile
 		}
+		u.request = nil // from here on it is the program's alone
 		l.route = route
 		if len(attrs) > 0 {
 			labels := l.needLabels()

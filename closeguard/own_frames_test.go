@@ -196,6 +196,59 @@ func TestCloseWhileAPieceIsBlocked(t *testing.T) {
 	}
 }
 
+// unhurried is a transport whose Write takes a millisecond, whatever the deadline.
+type unhurried struct{ *closetest.PipeConn }
+
+func (c unhurried) Write(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	c.PipeConn.SetWriteDeadline(time.Time{})
+	return c.PipeConn.Write(p)
+}
+
+// The same where the transport takes the piece whole, and where the close falls
+// between two of them.
+func TestCloseBetweenPieces(t *testing.T) {
+	closes := map[string]func(c *guarded, meanwhile func()){
+		"1001": func(c *guarded, meanwhile func()) { meanwhile(); c.Close() },
+		"1000": func(c *guarded, meanwhile func()) { c.Serve(func() error { meanwhile(); return nil }) },
+	}
+	for _, role := range bothRoles {
+		for code, end := range closes {
+			for _, between := range []bool{false, true} {
+				t.Run(fmt.Sprint(role, " ", code, " between=", between), func(t *testing.T) {
+					bubble(t, func(t *testing.T) {
+						c := guardPipe(t, role, closeguard.Options{}, 64<<10, func(p *closetest.PipeConn) net.Conn { return unhurried{p} })
+						c.write(text("first")) // from here on Writes take their turn without a lock
+						b := wireBytes(role, big(5000))
+						wrote := make(chan error, 1)
+						end(c, func() {
+							go func() {
+								_, err := c.Write(b[:4096])
+								if between {
+									time.Sleep(time.Millisecond)
+								}
+								if err == nil {
+									_, err = c.Write(b[4096:])
+								}
+								wrote <- err
+							}()
+							if between {
+								time.Sleep(time.Millisecond)
+							}
+							synctest.Wait()
+						})
+						is(t, <-wrote, net.ErrClosed)
+						c.peerGets("text first | binary of 5000 bytes | close " + code)
+						c.send(closeWith(1000, ""))
+						c.peer.Close()
+						c.ends("local closed " + code + ", sent " + code + ", received 1000, clean")
+					})
+				})
+			}
+		}
+	}
+}
+
 // The pieces that it owes never come: the limits hold.
 func TestCloseWhileAPieceIsBlockedAndTheRestNeverComes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -241,6 +294,30 @@ func TestCloseWhileAWriteIsBlockedOnTLS(t *testing.T) {
 		if took := time.Since(c.began) - time.Second; took > 5*time.Millisecond {
 			t.Errorf("it took %v", took)
 		}
+	})
+}
+
+// A handler's deferred Close is only a mark: a Write that will be over in a
+// moment isn't cut for it on TLS, where that would be the end of the connection.
+func TestTheHandlersCloseDuringAWriteOnTLS(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := guardPipe(t, closeguard.Server, closeguard.Options{}, 1000, tlsLike)
+		wrote := make(chan error, 1)
+		go func() {
+			time.Sleep(time.Millisecond)
+			c.peerGets("binary of 5000 bytes | close 1000")
+			c.send(closeWith(1000, ""))
+			c.peer.Close()
+		}()
+		c.Serve(func() error {
+			go func() { _, err := c.Write(wireBytes(c.role, big(5000))); wrote <- err }()
+			synctest.Wait()
+			return c.Close()
+		})
+		if err := <-wrote; err != nil {
+			t.Errorf("Write: %v", err)
+		}
+		c.ends("local closed 1000, sent 1000, received 1000, clean")
 	})
 }
 

@@ -107,7 +107,6 @@ func (l *link) finish(f CloseFrame) {
 	if l.hs.sent == nil && l.hs.down == nil && l.pending() == nil {
 		l.begin(l.handshake().own(f))
 	}
-	l.closed = true
-	l.attend()
+	l.quit()
 	l.flushNow()
 }

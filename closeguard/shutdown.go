@@ -178,13 +178,14 @@ func (d *drain) run(links []*link) {
 }
 
 // sender returns a function that sends Closes in the caller, and leaves them to
-// the writers once one could not leave at once: a peer that doesn't read must
-// not hold up the others.
+// the writers once one took a moment: neither a peer that doesn't read nor the
+// program's own ShutdownFrame must hold up the others.
 func (g *Guard) sender() func(send func() (left bool)) {
 	left := true
 	return func(send func() bool) {
 		if left {
-			left = send()
+			began := g.now()
+			left = send() && g.now()-began < patience
 		} else {
 			g.writers.do(func() { send() })
 		}

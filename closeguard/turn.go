@@ -57,7 +57,8 @@ func (t *turn) busy() bool { return t.state.Load()&turnBusy != 0 }
 // seize takes a turn that is shut and not busy.
 func (t *turn) seize() { t.state.Or(turnBusy) }
 
-// mark keeps when the work of a turn that is shut last came to something.
+// mark keeps when the work last came to something. The turn is shut, or the
+// caller has it.
 func (t *turn) mark(at instant) {
 	t.state.Store(t.state.Load()%turnMark | int64(at)*turnMark)
 }

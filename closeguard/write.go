@@ -54,6 +54,9 @@ func (l *link) writeLocked(p []byte, entered bool) (int, error) {
 		return l.writeFrames(p)
 	}
 	defer l.endWrite()
+	if entered && l.closed {
+		l.keepTail(nil) // the close came just now
+	}
 	switch {
 	case l.phase == phaseHTTP && l.role == Server:
 		n, err := l.writeHTTP(p)
@@ -224,10 +227,13 @@ func (l *link) passed(p []byte, before wire.Scanner, n int, err error) (int, err
 	if n > 0 {
 		l.life.saw(l.outScan.Opcode(), l.guard) // it may have taken long
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		if err = l.writeFailed(p[n:], err); err == nil {
 			n = len(p) // the guard writes the rest
 		}
+	case l.closed:
+		l.keepTail(nil) // the close came while p was with the transport
 	}
 	return n, err
 }
@@ -284,7 +290,8 @@ func (l *link) writeFailed(rest []byte, err error) error {
 
 // keepTail remembers what is left of the frame that the library was in when it
 // closed, so that the guard can write it to the end. What of it the library has
-// not handed over yet, as it writes frames in pieces, is owed.
+// not handed over yet, as it writes frames in pieces, is owed: coder/websocket
+// writes 4 KiB and the rest, gorilla/websocket header and payload.
 func (l *link) keepTail(rest []byte) {
 	s := l.outScan
 	if s.Between() {
@@ -309,11 +316,13 @@ func (l *link) keepTail(rest []byte) {
 // writeOwed takes what the library still writes of the frame that its close cut.
 // With the frame's end it learns that the connection is closed.
 func (l *link) writeOwed(p []byte) (int, error) {
+	before := len(l.tail)
 	if l.keepTail(p); l.owed {
 		return len(p), nil
 	}
+	n := len(l.tail) - before
 	l.settle()
-	return 0, l.errClosed("write")
+	return n, l.errClosed("write")
 }
 
 // heldClose is a Close of the library's until its last byte has come: nobody

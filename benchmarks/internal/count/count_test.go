@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector adds allocations and memory of its own.
+
 package count_test
 
 import (
@@ -15,9 +19,6 @@ const gorillaBuffer = 4 << 10
 // The guard against regressions: the echo of a message costs guarded as many
 // allocations and system calls as bare.
 func TestAMessageCostsWhatItCostsBare(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector allocates: make counts runs this without it")
-	}
 	for _, library := range []string{"gorilla", "coder"} {
 		for _, secure := range []bool{false, true} {
 			for _, compress := range []bool{false, true} {

@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector adds allocations and memory of its own.
+
 package count_test
 
 import (
@@ -29,9 +33,6 @@ var mostAbove = map[string]map[string]held{
 
 // The guard against regressions of what opening and holding a connection costs.
 func TestAnIdleConnectionIsCheap(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector takes memory: make counts runs this without it")
-	}
 	for library, ways := range mostAbove {
 		idle(t, library, server.Bare) // the runtime keeps what goroutines are made of
 		bare := idle(t, library, server.Bare)

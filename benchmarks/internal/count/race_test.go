@@ -1,5 +1,0 @@
-//go:build race
-
-package count_test
-
-const raceDetector = true
