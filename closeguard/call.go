@@ -118,8 +118,8 @@ func (c Call) End(err error, telling bool) error {
 // ownEvent reports whether this very connection's event is in err's tree; to
 // put it into another one would make a circle.
 func (l *link) ownEvent(err error) bool {
-	var ev CloseEvent
-	return errors.As(err, &ev) && ev.end().guard == l.guard && ev.end().Info.Number == l.number
+	ev, ok := find[CloseEvent](err)
+	return ok && ev.end().guard == l.guard && ev.end().Info.Number == l.number
 }
 
 // without returns err without this very connection's event: nil if that is all

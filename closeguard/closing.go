@@ -38,7 +38,8 @@ type closing struct {
 	told  error  // what the library or the application said
 	panic *PanicError
 
-	partial []byte     // what has come of the peer's Close
+	partial []byte // what has come of the peer's Close, in space
+	space   [maxControlPayload]byte
 	whole   bool       // that is all of it
 	late    bool       // bytes followed it
 	blamed  bool       // the frame that comes has the first broken header
@@ -232,10 +233,14 @@ func (l *link) flush(deadline time.Time) {
 
 // order waits until a Close of ours that the transport is taking, or is about to
 // be given, has left: what came meanwhile may be the answer to it, and then ours
-// was the first. A Read of a library that closes doesn't wait.
+// was the first. A Read of a library that closes waits for a moment only.
 func (l *link) order() {
+	underWay := func() bool { return l.leaving || l.flushing }
 	// A limit must not come first.
-	l.await(l.guard.readGap(), func() bool { return (l.leaving || l.flushing) && (l.taking || !l.closed) })
+	l.await(l.guard.readGap(), func() bool { return underWay() && (l.taking || !l.closed) })
+	if l.closed && !l.taking {
+		l.await(min(patience, l.guard.readGap()/2), underWay)
+	}
 }
 
 // await waits for what a Write under way changes, for no longer than d.
@@ -641,6 +646,6 @@ func endStream(raw net.Conn) {
 func ranOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 func isTimeout(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
+	ne, ok := find[net.Error](err)
+	return ok && ne.Timeout()
 }

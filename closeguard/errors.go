@@ -134,6 +134,33 @@ type coded interface {
 	coded()
 }
 
+// find is errors.As without reflection, for what every connection's end asks for.
+// (From Go 1.26 on, errors.AsType is the same.)
+func find[T error](err error) (found T, ok bool) {
+	for err != nil {
+		if found, ok = err.(T); ok { //nolint:errorlint // the tree is walked here
+			return found, true
+		}
+		if x, can := err.(interface{ As(target any) bool }); can && x.As(&found) { //nolint:errorlint // as above
+			return found, true
+		}
+		switch x := err.(type) { //nolint:errorlint // as above
+		case interface{ Unwrap() error }:
+			err = x.Unwrap()
+		case interface{ Unwrap() []error }:
+			for _, err := range x.Unwrap() {
+				if found, ok = find[T](err); ok {
+					return found, true
+				}
+			}
+			return found, false
+		default:
+			return found, false
+		}
+	}
+	return found, false
+}
+
 // CodeOf returns the code of a close event or of an [Error] in err's tree, of
 // the outermost if there are several, 0 if there is none. A switch over it
 // takes the place of comparisons with a library's own close error:
@@ -143,8 +170,7 @@ type coded interface {
 //		return
 //	}
 func CodeOf(err error) Code {
-	var c coded
-	if errors.As(err, &c) {
+	if c, ok := find[coded](err); ok {
 		return c.Code()
 	}
 	return 0

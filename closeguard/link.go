@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -197,8 +198,8 @@ func (l *link) settle() {
 // quiet reports whether nothing has happened yet that would end the connection.
 func (l *link) quiet() bool { return l.closing == calm && !l.closed && l.hs.open() }
 
-// end closes TCP and reports, on a goroutine of its own: it may be called
-// inside the library, and closing TLS may block.
+// end closes TCP and reports. It may be called inside the library, and closing
+// may block, as TLS does: that is for a goroutine of its own.
 func (l *link) end() {
 	if l.ending {
 		return
@@ -213,6 +214,11 @@ func (l *link) end() {
 		how = cut
 	}
 	l.guard.alarms.set(l, 0)
+	if tcp, ok := l.raw.(*net.TCPConn); ok && how == orderly {
+		tcp.Close() //nolint:errcheck // nobody is there to be told
+		l.finalize()
+		return
+	}
 	l.guard.closers.do(func() {
 		closeTransport(l.raw, how)
 		l.mu.Lock()
@@ -228,6 +234,9 @@ func (l *link) finalize() {
 	l.over.Store(true)
 	if l.done != nil {
 		close(l.done)
+	}
+	if c := l.conn.Value(); c != nil {
+		runtime.SetFinalizer(c, nil) // nothing is left to be done for it
 	}
 	l.report()
 }
@@ -257,26 +266,43 @@ func (l *link) report() {
 
 // event is what is known now, with err as the caller's own cause.
 func (l *link) event(err error, over bool) CloseEvent {
-	if l.hs.open() {
+	switch l.hs.first {
+	case nobody:
 		return nil
+	case byPeer:
+		ev := new(PeerClosed)
+		l.describe(&ev.Ending, err, over)
+		if !over && ev.Err != nil {
+			ev.Err = conceal(ev.Err)
+		}
+		return ev
+	case byUs:
+		ev := new(LocalClosed)
+		l.describe(&ev.Ending, err, over)
+		return ev
+	default:
+		ev := new(Dropped)
+		l.describe(&ev.Ending, err, over)
+		if !over && !ev.aborted && ev.Err != nil {
+			ev.Err = conceal(ev.Err)
+		}
+		return ev
 	}
+}
+
+// describe fills e in, which is zero.
+func (l *link) describe(e *Ending, err error, over bool) {
 	now := l.ended
 	if now == 0 {
 		now = l.guard.now()
 	}
-	e := Ending{
-		Info:     l.info(),
-		Duration: now - l.opened,
-		Idle:     now - l.lastByte(),
-		Sent:     l.hs.sent,
-		Received: l.hs.received,
-		Intended: l.hs.intended,
-		Panic:    l.panic,
-		misfit:   l.hs.misfit,
-		aborted:  l.hs.aborted,
-		over:     over,
-		guard:    l.guard,
-	}
+	e.Info = l.info()
+	e.Duration = now - l.opened
+	e.Idle = now - l.lastByte()
+	e.Sent, e.Received, e.Intended = l.hs.sent, l.hs.received, l.hs.intended
+	e.Panic = l.panic
+	e.misfit, e.aborted = l.hs.misfit, l.hs.aborted
+	e.guard, e.over = l.guard, over
 	if l.hs.began != 0 {
 		e.Handshake = now - l.hs.began
 	}
@@ -302,30 +328,6 @@ func (l *link) event(err error, over bool) CloseEvent {
 		told = l.told
 	}
 	e.Err = join(panicked, told, l.cause, l.limit, illegal, fault, down)
-	return l.sort(e)
-}
-
-// sort gives an ending its type.
-func (l *link) sort(e Ending) CloseEvent {
-	var ev CloseEvent
-	switch l.hs.first {
-	case byPeer:
-		p := &PeerClosed{e}
-		if !e.over && e.Err != nil {
-			p.Err = conceal(e.Err)
-		}
-		ev = p
-	case byUs:
-		p := &LocalClosed{e}
-		ev = p
-	default:
-		p := &Dropped{e}
-		if !e.over && !e.aborted && e.Err != nil {
-			p.Err = conceal(e.Err)
-		}
-		ev = p
-	}
-	return ev
 }
 
 // mail is the events that were not yet handed to the observers; while there is

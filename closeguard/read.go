@@ -192,7 +192,8 @@ func (l *link) scanIn(p []byte) {
 			return
 		case wire.Start:
 			if s.Opcode() == wire.Close {
-				l.needClosing().partial = nil
+				c := l.needClosing()
+				c.partial = c.space[:0]
 			}
 			if s.Fault() != wire.NoFault {
 				l.needClosing().blamed = l.hs.fault == nil
@@ -220,8 +221,7 @@ func (l *link) closeCame() {
 }
 
 // collect keeps the payload of a Close of the peer's, as much of it as a control
-// frame may have. An illegal one's goes into the error, which nobody changes
-// once it was handed out.
+// frame may have. An illegal one's goes into the error, too.
 func (l *link) collect(s *wire.Scanner, p []byte) {
 	c := l.needClosing()
 	at := len(c.partial)

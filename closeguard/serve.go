@@ -49,8 +49,7 @@ func (c *Conn) Serve(handler func() error) {
 func (l *link) returned(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var outermost coded
-	errors.As(err, &outermost)
+	outermost, _ := find[coded](err)
 	chosen, _ := outermost.(*closeError) // one inside another event is that event's
 	bare := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, context.Canceled) || isTimeout(err) ||
