@@ -61,7 +61,7 @@ func (s Section) Chart() string {
 		y += groupGap
 	}
 	footer, _, _ := strings.Cut(s.Machine, ", coder/") // the versions are on the page
-	text(10, height-10, `font-size="9" fill="#57606a"`, footer+". A clean end is not asked of Chromium in uploads and floods, see benchmarks.md.")
+	text(10, height-10, `font-size="8" fill="#57606a"`, footer+". Uploads and floods: no clean end is asked of Chromium.")
 	b.WriteString("</svg>\n")
 	return b.String()
 }
