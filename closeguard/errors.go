@@ -141,7 +141,7 @@ func find[T error](err error) (found T, ok bool) {
 		if found, ok = err.(T); ok { //nolint:errorlint // the tree is walked here
 			return found, true
 		}
-		if x, can := err.(interface{ As(target any) bool }); can && x.As(&found) { //nolint:errorlint // as above
+		if x, can := err.(interface{ As(target any) bool }); can && x.As(&found) {
 			return found, true
 		}
 		switch x := err.(type) { //nolint:errorlint // as above
