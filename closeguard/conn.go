@@ -17,6 +17,11 @@ import (
 // being closed is closed and reported when the garbage collector finds it.
 type Conn struct {
 	link *link
+
+	// The runtime lists finalizers and weak pointers by the 8 KiB of memory
+	// that they are in, and searches the list for each: with Conns of 8 bytes,
+	// a thousand beside each other, opening one cost 25 µs beside 18,000.
+	_ [3]uintptr
 }
 
 var _ net.Conn = (*Conn)(nil)
