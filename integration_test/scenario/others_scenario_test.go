@@ -82,7 +82,7 @@ var elsewhere = map[string]map[string]other{
 	"gws": {
 		"a negative length":                            {why: "what the library does then is for its maintainers to know first"},
 		"a close of a tebibyte":                        {"it is too large a message to it", "local closed 1009, sent 1009*"},
-		"we close before we have read the peer's FIN":  {"its loop has read the FIN, and closes with 1000 if the application doesn't close first", "dropped 1006*"},
+		"we close before we have read the peer's FIN":  {"its loop reads meanwhile: who is first, the FIN or our close, is open", "*"},
 		"a message over the limit":                     {why: noLimit},
 		"a fragment over the limit":                    {why: noLimit},
 		"2 MiB over the limit":                         {why: noLimit},
