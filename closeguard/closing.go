@@ -41,7 +41,7 @@ type closing struct {
 	partial []byte // what has come of the peer's Close, in space
 	space   [maxControlPayload]byte
 	whole   bool       // that is all of it
-	late    bool       // bytes followed it
+	late    bool       // bytes followed it, which would turn our end of TCP into a reset
 	blamed  bool       // the frame that comes has the first broken header
 	held    *heldClose // what has come of the library's Close
 	broken  bool       // the wire is inside a frame that can't be finished
@@ -71,7 +71,7 @@ type closing struct {
 	discarded int64
 	rounds    []*round // that closed it together with others
 
-	unwinding bool // the library closed it while a panic unwound the handler
+	closedByPanic bool // the library closed it while a panic unwound the handler
 }
 
 // calm is the closing of all connections on which nothing points to an end: it
@@ -92,18 +92,10 @@ func (l *link) needClosing() *closing {
 // something. What it says can be read without.
 func (l *link) handshake() *handshake { return &l.needClosing().hs }
 
-// pending is the guard's own Close that is not out yet.
-func (l *link) pending() *verdict {
-	return l.own
-}
-
-// draining reports whether the guard has taken over reading.
-func (l *link) draining() bool { return l.reading }
-
 // begin puts a Close of the guard's on its way; settle sends it as soon as the
 // wire is between two frames (rule 9).
 func (l *link) begin(v verdict) {
-	if !v.send || l.pending() != nil {
+	if !v.send || l.own != nil {
 		return
 	}
 	l.needClosing().own = &v
@@ -113,7 +105,7 @@ func (l *link) begin(v verdict) {
 // tryFlush sends the pending Close if nobody writes, and gives it up if it can
 // never be sent.
 func (l *link) tryFlush() {
-	if l.pending() == nil || l.out.busy() {
+	if l.own == nil || l.out.busy() {
 		return
 	}
 	switch {
@@ -141,7 +133,7 @@ func (l *link) startFlush() {
 
 // lose gives the pending Close up.
 func (l *link) lose() {
-	if v := l.pending(); v != nil {
+	if v := l.own; v != nil {
 		l.handshake().intend(v.frame, true)
 		l.decided()
 	}
@@ -165,7 +157,7 @@ func (l *link) ready() bool {
 // push settles, and gives the pending Close a moment to leave in the caller if
 // nobody writes; what hasn't left by then leaves in the background.
 func (l *link) push() {
-	if l.pending() != nil && l.resumable && l.ready() {
+	if l.own != nil && l.resumable && l.ready() {
 		l.out.seize()
 		l.flushing = true
 		l.flush(time.Now().Add(patience))
@@ -408,13 +400,13 @@ func (l *link) leave(cause error) {
 // mute reports whether no Close of ours is out or on its way, and one still
 // could be.
 func (l *link) mute() bool {
-	return l.hs.sent == nil && l.pending() == nil && l.hs.down == nil && !l.hs.aborted
+	return l.hs.sent == nil && l.own == nil && l.hs.down == nil && !l.hs.aborted
 }
 
 // bareClose is what a peer is told whose connection the library closes without
 // a word. It gives mu up to ask the program.
 func (l *link) bareClose() CloseFrame {
-	if l.guard.opts.BareClose != NoClose && l.unwinding {
+	if l.guard.opts.BareClose != NoClose && l.closedByPanic {
 		return CloseFrame{Code: InternalError, Reason: internalError}
 	}
 	if !l.hs.open() || l.guard.shutdown() == nil {
@@ -442,7 +434,7 @@ func (l *link) close(cause error) error {
 		return nil
 	}
 	if l.beneath || l.mute() {
-		l.needClosing().unwinding = unwinding()
+		l.needClosing().closedByPanic = unwinding()
 	}
 	l.leave(cause)
 	l.flushNow()
@@ -495,7 +487,7 @@ func (l *link) wakeServed() {
 }
 
 func (l *link) wakeRead() {
-	if l.in.busy() && !l.draining() && !l.ending {
+	if l.in.busy() && !l.reading && !l.ending {
 		l.raw.SetReadDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
 	}
 	l.in.stir()
@@ -510,7 +502,7 @@ func (l *link) wakeWrite() {
 
 // awaitFlush gives the pending Close a moment to leave.
 func (l *link) awaitFlush(d time.Duration) {
-	if l.pending() == nil || l.ending && !l.undecided {
+	if l.own == nil || l.ending && !l.undecided {
 		return
 	}
 	if l.flushed == nil {
@@ -526,10 +518,6 @@ func (l *link) awaitFlush(d time.Duration) {
 	}
 	l.mu.Lock()
 }
-
-// trailing reports whether bytes follow the peer's Close, which would turn our
-// end of TCP into a reset.
-func (l *link) trailing() bool { return l.late }
 
 var drainBuffers = sync.Pool{New: func() any { return new([4096]byte) }}
 

@@ -144,7 +144,7 @@ func (l *link) closeWith(ctx context.Context, f CloseFrame) error {
 		l.mu.Unlock()
 		return errNotOpen
 	}
-	if l.hs.sent == nil && l.pending() == nil && !l.ending {
+	if l.hs.sent == nil && l.own == nil && !l.ending {
 		l.begin(l.handshake().own(f))
 	}
 	l.needClosing().takeover = true
@@ -187,7 +187,7 @@ func (l *link) cutShort(how manner, cause error) {
 func (l *link) cutBare() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.phase != phaseOpen || l.serving || !l.hs.open() || l.pending() != nil {
+	if l.phase != phaseOpen || l.serving || !l.hs.open() || l.own != nil {
 		return false
 	}
 	l.breakOff(cutRead, ErrAborted)

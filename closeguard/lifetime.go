@@ -123,7 +123,7 @@ func (l *link) tickOpen(now instant) {
 func (l *link) ping() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.out.busy() || !l.outScan.Between() || len(l.tail) > 0 || l.broken || l.pending() != nil || !l.hs.open() || l.ending {
+	if l.out.busy() || !l.outScan.Between() || len(l.tail) > 0 || l.broken || l.own != nil || !l.hs.open() || l.ending {
 		return
 	}
 	f := l.life

@@ -179,14 +179,14 @@ func (l *link) settle() {
 	case l.hs.aborted, l.limit != nil, l.undecided:
 		l.end()
 	case l.hs.complete():
-		if l.hs.down == nil && (l.role == Client || l.trailing()) {
+		if l.hs.down == nil && (l.role == Client || l.late) {
 			l.drain(true)
 		} else {
 			l.end()
 		}
-	case l.hs.down != nil && l.pending() == nil && (gone || l.hs.sent != nil || l.takeover || len(l.rounds) > 0):
+	case l.hs.down != nil && l.own == nil && (gone || l.hs.sent != nil || l.takeover || len(l.rounds) > 0):
 		l.end()
-	case l.hs.sent == nil && l.pending() == nil:
+	case l.hs.sent == nil && l.own == nil:
 	case gone, l.takeover && !l.in.busy():
 		l.drain(false)
 	}

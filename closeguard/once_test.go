@@ -210,7 +210,7 @@ func toChannel() (chan closeguard.Event, closeguard.Options) {
 }
 
 // Rule 10: a connection that the program dropped is closed and reported when it
-// is collected. The guard holds it weakly. (Not in a bubble: cleanups run
+// is collected. The guard holds it weakly. (Not in a bubble: finalizers run
 // outside of all bubbles.)
 func TestAbandoned(t *testing.T) {
 	events, opts := toChannel()

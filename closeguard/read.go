@@ -64,7 +64,7 @@ func (l *link) beforeRead() error {
 	if l.phase != phaseOpen {
 		return nil
 	}
-	if l.hs.received != nil && l.hs.sent == nil && l.pending() == nil && !l.closed {
+	if l.hs.received != nil && l.hs.sent == nil && l.own == nil && !l.closed {
 		l.begin(l.handshake().own(l.hs.answer()))
 		l.settle()
 	}
@@ -83,7 +83,7 @@ func (l *link) readGate() error {
 		return &limitError{l.limit}
 	case l.hs.complete():
 		return io.EOF
-	case l.ending, l.draining():
+	case l.ending, l.reading:
 		return l.errClosed("read")
 	default:
 		return nil
@@ -278,7 +278,7 @@ func (l *link) readFailed(err error) error {
 		switch {
 		case l.limit != nil:
 			return &limitError{l.limit}
-		case l.draining():
+		case l.reading:
 			return l.readGate() // it was the guard's deadline
 		case !l.closed:
 			l.handshake().timedOut = err

@@ -153,7 +153,7 @@ func (r *round) soFar() Report {
 // request begins a Close of the guard's, or answers the peer's if nobody has;
 // the caller has mu, and settles.
 func (l *link) request(f CloseFrame, cause error) {
-	if l.ending || l.phase != phaseOpen || l.pending() != nil || l.hs.sent != nil || l.hs.down != nil || l.hs.aborted {
+	if l.ending || l.phase != phaseOpen || l.own != nil || l.hs.sent != nil || l.hs.down != nil || l.hs.aborted {
 		return
 	}
 	if l.hs.open() {
@@ -170,7 +170,7 @@ func (l *link) closeIn(r *round, f CloseFrame) (left bool) {
 	r.join(l)
 	l.request(f, r.cause)
 	l.push()
-	return l.pending() == nil
+	return l.own == nil
 }
 
 // cutOff ends the connection when the time of its round is over.

@@ -103,7 +103,7 @@ func (l *link) finish(f CloseFrame) {
 	if l.phase != phaseOpen || l.ending {
 		return
 	}
-	if l.hs.sent == nil && l.hs.down == nil && l.pending() == nil {
+	if l.hs.sent == nil && l.hs.down == nil && l.own == nil {
 		l.begin(l.handshake().own(f))
 	}
 	l.quit()

@@ -12,7 +12,7 @@ import (
 // enters and leaves with an atomic operation each. All other methods need the
 // connection's mu, and once it is shut there is no way around mu.
 type turn struct {
-	state   atomic.Int64 // turnBusy, turnOpen, and above them what mark says
+	state   atomic.Int64 // turnBusy, turnOpen, and above them the instant that mark keeps
 	waiting int32
 	free    chan struct{} // closed when there is something to look at, made by whoever waits
 }
@@ -20,7 +20,7 @@ type turn struct {
 const (
 	turnBusy = 1 << iota // somebody works
 	turnOpen
-	turnMark // times an instant
+	turnInstant // a unit of the instant that mark keeps
 )
 
 // enter takes the turn without mu; not if that takes more than a look.
@@ -33,7 +33,7 @@ func (t *turn) enter() bool {
 // something has happened, and the turn is to be given back with mu.
 func (t *turn) leave(at instant) bool {
 	s := t.state.Load()
-	return s&turnOpen != 0 && t.state.CompareAndSwap(s, turnOpen|int64(at)*turnMark)
+	return s&turnOpen != 0 && t.state.CompareAndSwap(s, turnOpen|int64(at)*turnInstant)
 }
 
 // open lets others enter, unless somebody waits.
@@ -60,11 +60,11 @@ func (t *turn) seize() { t.state.Or(turnBusy) }
 // mark keeps when the work last came to something. The turn is shut, or the
 // caller has it.
 func (t *turn) mark(at instant) {
-	t.state.Store(t.state.Load()%turnMark | int64(at)*turnMark)
+	t.state.Store(t.state.Load()%turnInstant | int64(at)*turnInstant)
 }
 
 // marked is when the work last came to something.
-func (t *turn) marked() instant { return instant(t.state.Load() / turnMark) }
+func (t *turn) marked() instant { return instant(t.state.Load() / turnInstant) }
 
 // take waits for the turn, with mu given up meanwhile, and shuts it. Who waits
 // already comes first, so that one who never pauses keeps nobody out. It gives

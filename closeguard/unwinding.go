@@ -26,7 +26,7 @@ func unwinding() bool {
 // deferred Close has ended the connection already. It waits no longer than a
 // moment: the handler may still have much to do, and the panic need not be its own.
 func (l *link) awaitPanic() bool {
-	if !l.unwinding || !l.beneath || l.panic != nil {
+	if !l.closedByPanic || !l.beneath || l.panic != nil {
 		return false
 	}
 	time.AfterFunc(lastWait, l.surfaced)

@@ -104,7 +104,7 @@ func (l *link) writeFrames(p []byte) (int, error) {
 				return n, err
 			}
 		}
-		if l.pending() != nil {
+		if l.own != nil {
 			// Ours leaves at this boundary; what follows comes too late.
 			l.startFlush()
 			m, err := l.afterClose(p[k:])
@@ -183,7 +183,7 @@ func (l *link) writeHTTP(p []byte) (int, error) {
 // write is over.
 func (l *link) passable(p []byte) (n int) {
 	s := &l.outScan
-	if l.pending() == nil {
+	if l.own == nil {
 		if n = s.Data(p); n > 0 {
 			l.life.saw(s.Opcode(), l.guard)
 			if n == len(p) {
@@ -192,7 +192,7 @@ func (l *link) passable(p []byte) (n int) {
 		}
 	}
 	for {
-		if s.Between() && n < len(p) && (wire.Opcode(p[n]&0xf) == wire.Close || n > 0 && l.pending() != nil) {
+		if s.Between() && n < len(p) && (wire.Opcode(p[n]&0xf) == wire.Close || n > 0 && l.own != nil) {
 			return n
 		}
 		took, token := s.Next(p[n:])
