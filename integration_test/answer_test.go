@@ -7,6 +7,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // A request and the peer's Close come in one segment. The guard sees the Close
@@ -16,12 +17,12 @@ func TestDataBetweenThePeersCloseAndTheAnswer(t *testing.T) {
 	const work = 300 * time.Millisecond
 	slow := func(_ *http.Request, s socket) error {
 		for {
-			text, message, err := s.read()
+			text, message, err := s.Read()
 			if err != nil {
 				return err
 			}
 			<-time.After(work)
-			if err := s.write(text, message); err != nil {
+			if err := s.Write(text, message); err != nil {
 				return err
 			}
 		}
@@ -52,15 +53,15 @@ func TestDataBetweenThePeersCloseAndTheAnswer(t *testing.T) {
 func TestManyMessagesBetweenThePeersCloseAndTheAnswer(t *testing.T) {
 	const parts = 100
 	s := serve(t, "ws", closeguard.Options{}, func(_ *http.Request, s socket) error {
-		if _, _, err := s.read(); err != nil {
+		if _, _, err := s.Read(); err != nil {
 			return err
 		}
 		for range parts {
-			if err := s.write(false, make([]byte, 10000)); err != nil {
+			if err := s.Write(false, make([]byte, 10000)); err != nil {
 				return err
 			}
 		}
-		_, _, err := s.read()
+		_, _, err := s.Read()
 		return err
 	})
 	each(t, func(t *testing.T, e endpoint) {
@@ -83,11 +84,11 @@ func TestManyMessagesBetweenThePeersCloseAndTheAnswer(t *testing.T) {
 // A handler that returns without reading on has not answered: the guard does.
 func TestHandlerReturnsBetweenThePeersCloseAndTheAnswer(t *testing.T) {
 	s := serve(t, "ws", closeguard.Options{}, func(_ *http.Request, s socket) error {
-		text, message, err := s.read()
+		text, message, err := s.Read()
 		if err != nil {
 			return err
 		}
-		return s.write(text, message)
+		return s.Write(text, message)
 	})
 	each(t, func(t *testing.T, e endpoint) {
 		p := s.dial(t, e)
@@ -103,10 +104,10 @@ func TestHandlerReturnsBetweenThePeersCloseAndTheAnswer(t *testing.T) {
 // Whatever a program does in gorilla's close handler, the peer is answered.
 func TestCloseHandlerThatAnswersNothing(t *testing.T) {
 	s := serve(t, "ws", closeguard.Options{}, func(_ *http.Request, s socket) error {
-		s.(gorillaSocket).conn.(interface {
+		s.(sockets.Gorilla).Conn.(interface {
 			SetCloseHandler(func(code int, text string) error)
 		}).SetCloseHandler(func(int, string) error { return nil })
-		_, _, err := s.read()
+		_, _, err := s.Read()
 		return err
 	})
 	each(t, func(t *testing.T, e endpoint) {

@@ -21,6 +21,7 @@ import (
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // A dialled connection, of either adapter.
@@ -102,7 +103,7 @@ func (k clientKind) connect(t *testing.T, g *closeguard.Guard, url string, confi
 		}
 		conn.SetReadLimit(-1)
 		t.Cleanup(func() { conn.CloseNow() })
-		return conn, coderSocket{conn}, nil
+		return conn, sockets.Coder{Conn: conn}, nil
 	}
 	dialer := gorilla.Dialer{TLSClientConfig: config}
 	if k.proxied {
@@ -119,7 +120,7 @@ func (k clientKind) connect(t *testing.T, g *closeguard.Guard, url string, confi
 		return nil, nil, err
 	}
 	t.Cleanup(func() { conn.Close() })
-	return conn, gorillaSocket{conn}, nil
+	return conn, sockets.Gorilla{Conn: conn}, nil
 }
 
 // listen returns a listener and what a client has to trust.
@@ -207,7 +208,7 @@ func TestDialledReceivesTheServersClose(t *testing.T) {
 				echoed := make(chan error, 1)
 				go func() {
 					err := echo(nil, s)
-					s.close()
+					s.Close()
 					echoed <- err
 				}()
 				answer := c.gorilla
@@ -363,14 +364,14 @@ func TestDialledToARudeServer(t *testing.T) {
 			if len(r.messages) != 1 {
 				t.Errorf("messages %q, want the whole one", r.messages)
 			}
-			s.close()
+			s.Close()
 			expectDropped(t, server.event(t), false)
 		})
 		t.Run("masks its close", func(t *testing.T) {
 			_, s, server := k.dial(t, shortLimits)
 			go func() {
 				echo(nil, s)
-				s.close()
+				s.Close()
 			}()
 			f := rawpeer.Close(1000, "")
 			f.Bare = true

@@ -1,14 +1,12 @@
 package integration_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	coder "github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
@@ -17,16 +15,10 @@ import (
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
-// A socket is a connection of either library, bare or of its adapter, with
-// what the handlers of these tests need of it.
-type socket interface {
-	read() (text bool, message []byte, err error)
-	write(text bool, message []byte) error
-	closeWith(code int, reason string) error // with a frame, as the library does it
-	close() error                            // without one: what every example defers
-}
+type socket = sockets.Socket
 
 // A handler serves one connection. Plain library code has nobody to take its error.
 type handler func(r *http.Request, s socket) error
@@ -42,13 +34,13 @@ type endpoint struct {
 var endpoints = []endpoint{
 	{"/gorilla", "gorilla", true, func(g *closeguard.Guard, f handler) http.Handler {
 		return gorillaadapter.Handler(g, &gorillaUpgrader, func(r *http.Request, c *gorillaadapter.Conn) error {
-			return f(r, gorillaSocket{c})
+			return f(r, sockets.Gorilla{Conn: c})
 		})
 	}},
 	{"/coder", "coder", true, func(g *closeguard.Guard, f handler) http.Handler {
 		return coderadapter.Handler(g, &coderOptions, func(r *http.Request, c *coderadapter.Conn) error {
 			c.SetReadLimit(-1)
-			return f(r, coderSocket{c})
+			return f(r, sockets.Coder{Conn: c})
 		})
 	}},
 	{"/plain/gorilla", "gorilla", false, func(g *closeguard.Guard, f handler) http.Handler {
@@ -71,7 +63,7 @@ func plainGorilla(f handler) http.HandlerFunc {
 			return
 		}
 		defer conn.Close()
-		f(r, gorillaSocket{conn})
+		f(r, sockets.Gorilla{Conn: conn})
 	}
 }
 
@@ -83,72 +75,18 @@ func plainCoder(f handler) http.HandlerFunc {
 		}
 		defer conn.CloseNow()
 		conn.SetReadLimit(-1)
-		f(r, coderSocket{conn})
+		f(r, sockets.Coder{Conn: conn})
 	}
 }
-
-type gorillaSocket struct {
-	conn interface {
-		ReadMessage() (messageType int, p []byte, err error)
-		WriteMessage(messageType int, data []byte) error
-		WriteControl(messageType int, data []byte, deadline time.Time) error
-		Close() error
-	}
-}
-
-func (s gorillaSocket) read() (bool, []byte, error) {
-	kind, message, err := s.conn.ReadMessage()
-	return kind == gorilla.TextMessage, message, err
-}
-
-func (s gorillaSocket) write(text bool, message []byte) error {
-	if text {
-		return s.conn.WriteMessage(gorilla.TextMessage, message)
-	}
-	return s.conn.WriteMessage(gorilla.BinaryMessage, message)
-}
-
-func (s gorillaSocket) closeWith(code int, reason string) error {
-	return s.conn.WriteControl(gorilla.CloseMessage, rawpeer.Close(code, reason).Payload, time.Now().Add(time.Second))
-}
-
-func (s gorillaSocket) close() error { return s.conn.Close() }
-
-type coderSocket struct {
-	conn interface {
-		Read(context.Context) (coder.MessageType, []byte, error)
-		Write(context.Context, coder.MessageType, []byte) error
-		Close(coder.StatusCode, string) error
-		CloseNow() error
-	}
-}
-
-func (s coderSocket) read() (bool, []byte, error) {
-	kind, message, err := s.conn.Read(context.Background())
-	return kind == coder.MessageText, message, err
-}
-
-func (s coderSocket) write(text bool, message []byte) error {
-	if text {
-		return s.conn.Write(context.Background(), coder.MessageText, message)
-	}
-	return s.conn.Write(context.Background(), coder.MessageBinary, message)
-}
-
-func (s coderSocket) closeWith(code int, reason string) error {
-	return s.conn.Close(coder.StatusCode(code), reason)
-}
-
-func (s coderSocket) close() error { return s.conn.CloseNow() }
 
 // echo sends each message back until the connection ends.
 func echo(_ *http.Request, s socket) error {
 	for {
-		text, message, err := s.read()
+		text, message, err := s.Read()
 		if err != nil {
 			return err
 		}
-		if err := s.write(text, message); err != nil {
+		if err := s.Write(text, message); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // A closeWay is one of a library's ways to send a Close.
@@ -25,15 +26,15 @@ type closeWay struct {
 
 var (
 	plainGorillaWays = []closeWay{
-		{"WriteControl", true, func(s socket, code int, reason string) error { return s.closeWith(code, reason) }},
+		{"WriteControl", true, func(s socket, code int, reason string) error { return s.CloseWith(code, reason) }},
 		{"WriteMessage", true, func(s socket, code int, reason string) error {
-			return s.(gorillaSocket).conn.WriteMessage(gorilla.CloseMessage, rawpeer.Close(code, reason).Payload)
+			return s.(sockets.Gorilla).Conn.WriteMessage(gorilla.CloseMessage, rawpeer.Close(code, reason).Payload)
 		}},
 	}
 	adapterWays = map[string][]closeWay{
 		"gorilla": append(plainGorillaWays,
 			closeWay{"NextWriter", true, func(s socket, code int, reason string) error {
-				w, err := s.(gorillaSocket).conn.(*gorillaadapter.Conn).NextWriter(gorilla.CloseMessage)
+				w, err := s.(sockets.Gorilla).Conn.(*gorillaadapter.Conn).NextWriter(gorilla.CloseMessage)
 				if err != nil {
 					return err
 				}
@@ -41,12 +42,12 @@ var (
 				return errors.Join(err, w.Close())
 			}},
 			closeWay{"CloseWith", false, func(s socket, code int, reason string) error {
-				return s.(gorillaSocket).conn.(*gorillaadapter.Conn).CloseWith(context.Background(), closeguard.Code(code), reason)
+				return s.(sockets.Gorilla).Conn.(*gorillaadapter.Conn).CloseWith(context.Background(), closeguard.Code(code), reason)
 			}}),
 		"coder": {
-			{"Close", false, func(s socket, code int, reason string) error { return s.closeWith(code, reason) }},
+			{"Close", false, func(s socket, code int, reason string) error { return s.CloseWith(code, reason) }},
 			{"CloseWith", false, func(s socket, code int, reason string) error {
-				return s.(coderSocket).conn.(*coderadapter.Conn).CloseWith(context.Background(), closeguard.Code(code), reason)
+				return s.(sockets.Coder).Conn.(*coderadapter.Conn).CloseWith(context.Background(), closeguard.Code(code), reason)
 			}},
 		},
 	}
@@ -56,12 +57,12 @@ var (
 // echoes it and all others.
 func attempt(do <-chan func(socket) error, done chan<- error) handler {
 	return func(r *http.Request, s socket) error {
-		text, message, err := s.read()
+		text, message, err := s.Read()
 		if err != nil {
 			return err
 		}
 		done <- (<-do)(s)
-		if err := s.write(text, message); err != nil {
+		if err := s.Write(text, message); err != nil {
 			return err
 		}
 		return echo(r, s)
@@ -207,7 +208,7 @@ func TestIllegalCloseThatAPlainLibraryRefuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := s.dial(t, tt.e)
-			do <- func(s socket) error { return s.closeWith(tt.code, tt.reason) }
+			do <- func(s socket) error { return s.CloseWith(tt.code, tt.reason) }
 			if err := <-done; err == nil {
 				t.Error("the library took it")
 			}
@@ -248,7 +249,7 @@ func TestReasonOfPlainCoderCode(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := s.dial(t, endpoints[3])
-			do <- func(s socket) error { return s.closeWith(tt.code, tt.reason) }
+			do <- func(s socket) error { return s.CloseWith(tt.code, tt.reason) }
 			p.expect(t, tt.wire)
 			p.send(t, tt.wire)
 			p.expectEnd(t, rawpeer.FIN)

@@ -17,7 +17,7 @@ import (
 
 // obey does once what the first message says, and reads on where that makes sense.
 func obey(r *http.Request, s socket) error {
-	_, order, err := s.read()
+	_, order, err := s.Read()
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func obey(r *http.Request, s socket) error {
 	case "panic":
 		panic(http.ErrAbortHandler)
 	case "close":
-		s.closeWith(4001, "enough")
+		s.CloseWith(4001, "enough")
 	case "CloseWith":
 		return handle.CloseWith(context.Background(), 4001, "enough")
 	case "CloseWith in the background":
@@ -37,12 +37,12 @@ func obey(r *http.Request, s socket) error {
 		handle.Abort()
 	case "write":
 		go handle.CloseWith(context.Background(), 4001, "enough")
-		for s.write(false, make([]byte, 100_000)) == nil {
+		for s.Write(false, make([]byte, 100_000)) == nil {
 		}
 		return nil
 	}
 	for {
-		if _, _, err := s.read(); err != nil {
+		if _, _, err := s.Read(); err != nil {
 			return err
 		}
 	}

@@ -39,7 +39,7 @@ func (l *looks) of(path string) []string {
 // the same time until both have failed.
 func (l *looks) serve(r *http.Request, s socket) error {
 	watched := &watchedSocket{s, r.URL.Path, l}
-	text, order, err := watched.read()
+	text, order, err := watched.Read()
 	if err != nil {
 		return err
 	}
@@ -58,17 +58,17 @@ func (l *looks) serve(r *http.Request, s socket) error {
 	talking.Go(func() {
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
-		for going := true; going && watched.write(true, []byte("tick")) == nil; {
+		for going := true; going && watched.Write(true, []byte("tick")) == nil; {
 			select {
 			case <-tick.C:
 			case <-over:
-				watched.write(true, []byte("too late"))
+				watched.Write(true, []byte("too late"))
 				going = false
 			}
 		}
 	})
 	for {
-		if _, _, err := watched.read(); err != nil {
+		if _, _, err := watched.Read(); err != nil {
 			close(over)
 			return err
 		}
@@ -82,20 +82,20 @@ type watchedSocket struct {
 	looks *looks
 }
 
-func (s *watchedSocket) read() (bool, []byte, error) {
-	text, message, err := s.socket.read()
+func (s *watchedSocket) Read() (bool, []byte, error) {
+	text, message, err := s.socket.Read()
 	s.looks.take(s.path, err)
 	return text, message, err
 }
 
-func (s *watchedSocket) write(text bool, message []byte) error {
-	err := s.socket.write(text, message)
+func (s *watchedSocket) Write(text bool, message []byte) error {
+	err := s.socket.Write(text, message)
 	s.looks.take(s.path, err)
 	return err
 }
 
-func (s *watchedSocket) closeWith(code int, reason string) error {
-	err := s.socket.closeWith(code, reason)
+func (s *watchedSocket) CloseWith(code int, reason string) error {
+	err := s.socket.CloseWith(code, reason)
 	s.looks.take(s.path, err)
 	return err
 }
@@ -107,12 +107,12 @@ type ordered struct {
 	message []byte
 }
 
-func (s *ordered) read() (bool, []byte, error) {
+func (s *ordered) Read() (bool, []byte, error) {
 	if message := s.message; message != nil {
 		s.message = nil
 		return s.text, message, nil
 	}
-	return s.socket.read()
+	return s.socket.Read()
 }
 
 // Everything that a peer does in the tests of this package. Errors are those of

@@ -48,7 +48,7 @@ func (all *sessions) of(path string) *session {
 // bytes as the first message says. It returns when it is told to, or when the
 // connection has ended.
 func (all *sessions) serve(r *http.Request, s socket) error {
-	_, message, err := s.read()
+	_, message, err := s.Read()
 	if err != nil {
 		return err
 	}
@@ -61,12 +61,12 @@ func (all *sessions) serve(r *http.Request, s socket) error {
 	var readErr error
 	working.Go(func() {
 		for readErr == nil {
-			_, _, readErr = s.read()
+			_, _, readErr = s.Read()
 		}
 	})
 	if size > 0 {
 		working.Go(func() {
-			for s.write(false, make([]byte, size)) == nil {
+			for s.Write(false, make([]byte, size)) == nil {
 				select {
 				case run.wrote <- struct{}{}:
 				default:

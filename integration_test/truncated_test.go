@@ -31,7 +31,7 @@ func collect(got chan<- received) handler {
 	return func(_ *http.Request, s socket) error {
 		var all received
 		for {
-			_, message, err := s.read()
+			_, message, err := s.Read()
 			if corrupt := flate.CorruptInputError(0); errors.As(err, &corrupt) && !all.corrupt {
 				all.corrupt = true
 				continue

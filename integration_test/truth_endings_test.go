@@ -17,6 +17,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 var errApplication = errors.New("the application's")
@@ -65,17 +66,17 @@ func as[T error](err error) bool {
 // The parts that handlers play.
 var (
 	closing1008 handler = func(_ *http.Request, s socket) error {
-		s.closeWith(1008, "no")
+		s.CloseWith(1008, "no")
 		return echo(nil, s)
 	}
-	leaving1008 handler = func(_ *http.Request, s socket) error { return s.closeWith(1008, "no") }
+	leaving1008 handler = func(_ *http.Request, s socket) error { return s.CloseWith(1008, "no") }
 
 	limited handler = func(_ *http.Request, s socket) error {
 		switch s := s.(type) {
-		case gorillaSocket:
-			s.conn.(interface{ SetReadLimit(int64) }).SetReadLimit(10)
-		case coderSocket:
-			s.conn.(interface{ SetReadLimit(int64) }).SetReadLimit(10)
+		case sockets.Gorilla:
+			s.Conn.(interface{ SetReadLimit(int64) }).SetReadLimit(10)
+		case sockets.Coder:
+			s.Conn.(interface{ SetReadLimit(int64) }).SetReadLimit(10)
 		}
 		return echo(nil, s)
 	}

@@ -23,6 +23,7 @@ import (
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // A subject is a connection, bare or of an adapter, that a scene is played with.
@@ -77,7 +78,7 @@ func gorillaSubject(c interface {
 	SetReadLimit(int64)
 	SetReadDeadline(time.Time) error
 }, done func()) subject {
-	s := subject{socket: gorillaSocket{c}, limit: c.SetReadLimit, done: done}
+	s := subject{socket: sockets.Gorilla{Conn: c}, limit: c.SetReadLimit, done: done}
 	s.expire = func() error {
 		c.SetReadDeadline(time.Unix(1, 0))
 		_, _, err := c.ReadMessage()
@@ -93,7 +94,7 @@ func coderSubject(c interface {
 	CloseNow() error
 	SetReadLimit(int64)
 }, done func()) subject {
-	s := subject{socket: coderSocket{c}, limit: c.SetReadLimit, done: done}
+	s := subject{socket: sockets.Coder{Conn: c}, limit: c.SetReadLimit, done: done}
 	s.expire = func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 		defer cancel()
@@ -126,7 +127,7 @@ const (
 // readOn reads until an error.
 func readOn(s subject, to answers) {
 	for to[reading] == nil {
-		_, _, to[reading] = s.read()
+		_, _, to[reading] = s.Read()
 	}
 }
 
@@ -229,8 +230,8 @@ func scenes() []scene {
 		case sc.serve != nil:
 		case strings.HasPrefix(sc.name, "we close"):
 			sc.serve = func(s subject, to answers) {
-				to[closes] = s.closeWith(1000, "mine")
-				if _, ok := s.socket.(gorillaSocket); ok { // coder's has read already
+				to[closes] = s.CloseWith(1000, "mine")
+				if _, ok := s.socket.(sockets.Gorilla); ok { // coder's has read already
 					readOn(s, to)
 				}
 			}
@@ -253,13 +254,13 @@ func (sc scene) play(t *testing.T, library string, guard *closeguard.Guard) answ
 			return
 		}
 		s.limit(1000)
-		s.write(true, []byte("hello"))
+		s.Write(true, []byte("hello"))
 		to := make(answers)
 		sc.serve(s, to)
-		s.close()
+		s.Close()
 		s.done()
-		_, _, to[readingLate] = s.read()
-		to[writingLate] = s.write(true, []byte("x"))
+		_, _, to[readingLate] = s.Read()
+		to[writingLate] = s.Write(true, []byte("x"))
 		played <- to
 	}))
 	defer server.Close()

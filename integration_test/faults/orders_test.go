@@ -22,8 +22,8 @@ var errFailed = errors.New("no database")
 
 var orders = []order{
 	{"echo", func(*http.Request, socket) (bool, error) { return false, nil }},
-	{"close", func(_ *http.Request, s socket) (bool, error) { return false, s.closeWith(3001, "done") }},
-	{"closeAndLeave", func(_ *http.Request, s socket) (bool, error) { return true, s.closeWith(3002, "done") }},
+	{"close", func(_ *http.Request, s socket) (bool, error) { return false, s.CloseWith(3001, "done") }},
+	{"closeAndLeave", func(_ *http.Request, s socket) (bool, error) { return true, s.CloseWith(3002, "done") }},
 	{"handle", func(r *http.Request, _ socket) (bool, error) {
 		return true, closeguard.FromContext(r.Context()).CloseWith(context.Background(), 3003, "done")
 	}},
@@ -31,7 +31,7 @@ var orders = []order{
 		go closeguard.FromContext(r.Context()).CloseWith(context.Background(), 3004, "done")
 		return false, nil
 	}},
-	{"bare", func(_ *http.Request, s socket) (bool, error) { return true, s.close() }},
+	{"bare", func(_ *http.Request, s socket) (bool, error) { return true, s.Close() }},
 	{"return", func(*http.Request, socket) (bool, error) { return true, nil }},
 	{"error", func(*http.Request, socket) (bool, error) { return true, closeguard.Error(3005, "chosen", errFailed) }},
 	{"fail", func(*http.Request, socket) (bool, error) { return true, errFailed }},
@@ -43,7 +43,7 @@ var orders = []order{
 	{"drop", func(*http.Request, socket) (bool, error) { return true, errDropped }},
 	{"pour", func(_ *http.Request, s socket) (bool, error) {
 		for message := make([]byte, 64<<10); ; {
-			if err := s.write(false, message); err != nil {
+			if err := s.Write(false, message); err != nil {
 				return true, err
 			}
 		}
@@ -54,7 +54,7 @@ var orders = []order{
 		writing.Go(func() {
 			tick := time.NewTicker(5 * time.Millisecond)
 			defer tick.Stop()
-			for s.write(true, []byte("tick")) == nil {
+			for s.Write(true, []byte("tick")) == nil {
 				select {
 				case <-tick.C:
 				case <-over:
@@ -65,7 +65,7 @@ var orders = []order{
 		defer writing.Wait()
 		defer close(over)
 		for {
-			if _, _, err := s.read(); err != nil {
+			if _, _, err := s.Read(); err != nil {
 				return true, err
 			}
 		}
@@ -75,11 +75,11 @@ var orders = []order{
 // echo sends messages back, n of them or, if n is negative, until it fails.
 func echo(s socket, n int) error {
 	for ; n != 0; n-- {
-		text, message, err := s.read()
+		text, message, err := s.Read()
 		if err != nil {
 			return err
 		}
-		if err := s.write(text, message); err != nil {
+		if err := s.Write(text, message); err != nil {
 			return err
 		}
 	}

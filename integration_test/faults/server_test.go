@@ -17,73 +17,13 @@ import (
 	coderadapter "github.com/closeguard/ws/adapters/coder"
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
-	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // patience is how long anything may take that has to happen.
 const patience = 20 * time.Second
 
-// A socket is a connection of either library, of its adapter or in plain code.
-type socket interface {
-	read() (text bool, message []byte, err error)
-	write(text bool, message []byte) error
-	closeWith(code int, reason string) error // with a frame, as the library does it
-	close() error                            // without one
-}
-
-type gorillaSocket struct {
-	conn interface {
-		ReadMessage() (messageType int, p []byte, err error)
-		WriteMessage(messageType int, data []byte) error
-		WriteControl(messageType int, data []byte, deadline time.Time) error
-		Close() error
-	}
-}
-
-func (s gorillaSocket) read() (bool, []byte, error) {
-	kind, message, err := s.conn.ReadMessage()
-	return kind == gorilla.TextMessage, message, err
-}
-
-func (s gorillaSocket) write(text bool, message []byte) error {
-	if text {
-		return s.conn.WriteMessage(gorilla.TextMessage, message)
-	}
-	return s.conn.WriteMessage(gorilla.BinaryMessage, message)
-}
-
-func (s gorillaSocket) closeWith(code int, reason string) error {
-	return s.conn.WriteControl(gorilla.CloseMessage, rawpeer.Close(code, reason).Payload, time.Now().Add(time.Second))
-}
-
-func (s gorillaSocket) close() error { return s.conn.Close() }
-
-type coderSocket struct {
-	conn interface {
-		Read(context.Context) (coder.MessageType, []byte, error)
-		Write(context.Context, coder.MessageType, []byte) error
-		Close(coder.StatusCode, string) error
-		CloseNow() error
-	}
-}
-
-func (s coderSocket) read() (bool, []byte, error) {
-	kind, message, err := s.conn.Read(context.Background())
-	return kind == coder.MessageText, message, err
-}
-
-func (s coderSocket) write(text bool, message []byte) error {
-	if text {
-		return s.conn.Write(context.Background(), coder.MessageText, message)
-	}
-	return s.conn.Write(context.Background(), coder.MessageBinary, message)
-}
-
-func (s coderSocket) closeWith(code int, reason string) error {
-	return s.conn.Close(coder.StatusCode(code), reason)
-}
-
-func (s coderSocket) close() error { return s.conn.CloseNow() }
+type socket = sockets.Socket
 
 // A handler serves one connection. If it says so, the connection is dropped
 // without being closed.
@@ -99,13 +39,13 @@ var endpoints = []struct {
 }{
 	{"/gorilla", func(g *closeguard.Guard, f handler) http.Handler {
 		return gorillaadapter.Handler(g, &gorilla.Upgrader{}, func(r *http.Request, c *gorillaadapter.Conn) error {
-			return f(r, gorillaSocket{c})
+			return f(r, sockets.Gorilla{Conn: c})
 		})
 	}},
 	{"/coder", func(g *closeguard.Guard, f handler) http.Handler {
 		return coderadapter.Handler(g, nil, func(r *http.Request, c *coderadapter.Conn) error {
 			c.SetReadLimit(-1)
-			return f(r, coderSocket{c})
+			return f(r, sockets.Coder{Conn: c})
 		})
 	}},
 	{"/plain/gorilla", func(g *closeguard.Guard, f handler) http.Handler {
@@ -114,7 +54,7 @@ var endpoints = []struct {
 			if err != nil {
 				return
 			}
-			if f(r, gorillaSocket{conn}) != errDropped {
+			if f(r, sockets.Gorilla{Conn: conn}) != errDropped {
 				conn.Close()
 			}
 		}))
@@ -126,7 +66,7 @@ var endpoints = []struct {
 				return
 			}
 			conn.SetReadLimit(-1)
-			if f(r, coderSocket{conn}) != errDropped {
+			if f(r, sockets.Coder{Conn: conn}) != errDropped {
 				conn.CloseNow()
 			}
 		}))
@@ -134,7 +74,7 @@ var endpoints = []struct {
 	{"/dropped/gorilla", func(g *closeguard.Guard, f handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if conn, err := gorillaadapter.Upgrade(g, &gorilla.Upgrader{}, w, r, nil); err == nil {
-				f(r, gorillaSocket{conn})
+				f(r, sockets.Gorilla{Conn: conn})
 			}
 		})
 	}},
@@ -142,7 +82,7 @@ var endpoints = []struct {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if conn, err := coderadapter.Accept(g, w, r, nil); err == nil {
 				conn.SetReadLimit(-1)
-				f(r, coderSocket{conn})
+				f(r, sockets.Coder{Conn: conn})
 			}
 		})
 	}},

@@ -273,7 +273,7 @@ func (s *struck) upTo(m moment) (rest []byte) {
 		}
 		return append(whole[half:], bye...)
 	case behindOurs:
-		go s.socket.closeWith(3001, "")
+		go s.socket.CloseWith(3001, "")
 		if f, ok := s.peer.ReadFrame(); !ok || f.CloseCode() != 3001 {
 			s.Fatalf("the peer read %v and %s, want our Close", f, s.peer.End)
 		}

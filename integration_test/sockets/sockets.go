@@ -1,0 +1,86 @@
+// Package sockets gives the handlers of tests one way to use a connection of
+// either library, bare or of its adapter.
+package sockets
+
+import (
+	"context"
+	"time"
+
+	coder "github.com/coder/websocket"
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/closeguard/ws/integration_test/rawpeer"
+)
+
+// A Socket is such a connection. Its methods are the library's own, with the
+// library's own errors.
+type Socket interface {
+	Read() (text bool, message []byte, err error)
+	Write(text bool, message []byte) error
+	CloseWith(code int, reason string) error // with a frame, as the library does it
+	Close() error                            // without one: what every example defers
+}
+
+// Gorilla is a connection of gorilla/websocket or of its adapter.
+type Gorilla struct {
+	Conn interface {
+		ReadMessage() (messageType int, p []byte, err error)
+		WriteMessage(messageType int, data []byte) error
+		WriteControl(messageType int, data []byte, deadline time.Time) error
+		Close() error
+	}
+}
+
+// Read is [Socket]'s.
+func (s Gorilla) Read() (text bool, message []byte, err error) {
+	kind, message, err := s.Conn.ReadMessage()
+	return kind == gorilla.TextMessage, message, err
+}
+
+// Write is [Socket]'s.
+func (s Gorilla) Write(text bool, message []byte) error {
+	if text {
+		return s.Conn.WriteMessage(gorilla.TextMessage, message)
+	}
+	return s.Conn.WriteMessage(gorilla.BinaryMessage, message)
+}
+
+// CloseWith is [Socket]'s.
+func (s Gorilla) CloseWith(code int, reason string) error {
+	return s.Conn.WriteControl(gorilla.CloseMessage, rawpeer.Close(code, reason).Payload, time.Now().Add(time.Second))
+}
+
+// Close is [Socket]'s.
+func (s Gorilla) Close() error { return s.Conn.Close() }
+
+// Coder is a connection of coder/websocket or of its adapter.
+type Coder struct {
+	Conn interface {
+		Read(context.Context) (coder.MessageType, []byte, error)
+		Write(context.Context, coder.MessageType, []byte) error
+		Close(coder.StatusCode, string) error
+		CloseNow() error
+	}
+}
+
+// Read is [Socket]'s.
+func (s Coder) Read() (text bool, message []byte, err error) {
+	kind, message, err := s.Conn.Read(context.Background())
+	return kind == coder.MessageText, message, err
+}
+
+// Write is [Socket]'s.
+func (s Coder) Write(text bool, message []byte) error {
+	if text {
+		return s.Conn.Write(context.Background(), coder.MessageText, message)
+	}
+	return s.Conn.Write(context.Background(), coder.MessageBinary, message)
+}
+
+// CloseWith is [Socket]'s.
+func (s Coder) CloseWith(code int, reason string) error {
+	return s.Conn.Close(coder.StatusCode(code), reason)
+}
+
+// Close is [Socket]'s.
+func (s Coder) Close() error { return s.Conn.CloseNow() }
