@@ -95,7 +95,11 @@ func running(parts ...string) []string {
 func descriptors(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		t.Fatal(err)
+	default:
 		t.Skip(err)
 	}
 	return len(entries)

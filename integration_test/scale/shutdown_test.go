@@ -85,7 +85,11 @@ func await(done func() bool) bool {
 // rss is the process's memory in KiB.
 func rss(t *testing.T) int {
 	f, err := os.Open("/proc/self/status")
-	if err != nil {
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		t.Fatal(err)
+	default:
 		t.Skip("memory is measured on Linux: ", err)
 	}
 	defer f.Close()
