@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/sched"
 )
 
 // aGuard is a guard and some open connections of it, whose peers are silent.
@@ -50,64 +51,6 @@ func (c silent) Read([]byte) (int, error)    { <-c.closed; return 0, net.ErrClos
 func (c silent) Write(p []byte) (int, error) { return len(p), nil }
 func (c silent) Close() error                { close(c.closed); return nil }
 
-// The alarm that is due first is in front, however alarms are set, moved and
-// taken back, and each link knows its place.
-func TestAlarmQueue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, links := aGuard(t, 200, Options{})
-		random := rand.New(rand.NewPCG(1, 2))
-		due := make(map[*link]instant)
-		for range 5000 {
-			l := links[random.IntN(len(links))]
-			at := instant(0)
-			if random.IntN(3) > 0 {
-				at = time.Hour + instant(random.IntN(1000))
-			}
-			g.alarms.set(l, at)
-			due[l] = at
-			if at == 0 {
-				delete(due, l)
-			}
-			q := g.alarms.queue
-			if n := len(q) - g.alarms.void; n != len(due) || len(q) > 2*n {
-				t.Fatalf("%d entries, of which %d count; want %d", len(q), n, len(due))
-			}
-			for i, e := range q {
-				if e.link != nil && (int(e.link.alarm) != i+1 || e.due != due[e.link]) || e.due < q[max(0, i-1)/2].due {
-					t.Fatalf("place %d: %+v, want due at %v and not before %v", i, e, due[e.link], q[max(0, i-1)/2].due)
-				}
-			}
-			if len(due) > 0 && (g.alarms.armed == 0 || g.alarms.armed > q[0].due) {
-				t.Fatalf("the timer fires at %v, the first alarm is due at %v", g.alarms.armed, q[0].due)
-			}
-		}
-		g.Close()
-		if len(g.alarms.queue) != 0 {
-			t.Errorf("%d alarms are left of connections that have ended", len(g.alarms.queue))
-		}
-	})
-}
-
-// An alarm that was taken back may stay in the queue, void; those behind it ring.
-func TestAlarmsBehindAVoidOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, links := aGuard(t, 2, Options{})
-		g.alarms.set(links[0], time.Second)
-		g.alarms.set(links[1], 10*time.Second)
-		g.alarms.set(links[0], 0)
-		time.Sleep(9 * time.Second)
-		if armed, n := g.alarms.state(); n != 1 || armed != 10*time.Second {
-			t.Errorf("the timer fires at %v for %d alarms", armed, n)
-		}
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if armed, n := g.alarms.state(); n != 0 || armed != 0 {
-			t.Errorf("the timer fires at %v for %d alarms", armed, n)
-		}
-		g.Close()
-	})
-}
-
 // With lifetimes, connections have an alarm each in the one timer's queue, and
 // no goroutine; without them nothing is set.
 func TestOneTimerForAll(t *testing.T) {
@@ -122,9 +65,8 @@ func TestOneTimerForAll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g, links := aGuard(t, 1, tt.opts)
-				timer := g.alarms.timer
-				if (timer != nil) != (tt.want > 0) || (links[0].life != nil) != (tt.want > 0) {
-					t.Errorf("timer %v, lifetime %v", timer, links[0].life)
+				if fires, _ := g.alarms.Next(); (fires != 0) != (tt.want > 0) || (links[0].life != nil) != (tt.want > 0) {
+					t.Errorf("the timer fires at %v, lifetime %v", fires, links[0].life)
 				}
 				for range 999 {
 					c, err := g.WrapConn(newSilent(), Server)
@@ -135,11 +77,8 @@ func TestOneTimerForAll(t *testing.T) {
 				}
 				time.Sleep(10*time.Minute + time.Second)
 				synctest.Wait()
-				if got := len(g.alarms.queue); got != tt.want {
+				if _, got := g.alarms.Next(); got != tt.want {
 					t.Errorf("%d alarms are set, want %d", got, tt.want)
-				}
-				if g.alarms.timer != timer {
-					t.Error("there is another timer")
 				}
 				if n := started(0); n > 0 {
 					t.Errorf("%d goroutines for 1,000 open connections", n)
@@ -163,18 +102,18 @@ func TestAlarmsAreNotMovedByEveryByte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first, _ := g.alarms.state()
+		first, _ := g.alarms.Next()
 		for range 59 {
 			time.Sleep(time.Second)
 			go peer.Write([]byte{0x81, 0})
 			c.Read(make([]byte, 2))
-			if armed, n := g.alarms.state(); armed != first || n != 1 {
+			if armed, n := g.alarms.Next(); armed != first || n != 1 {
 				t.Fatalf("the timer fires at %v for %d alarms", armed, n)
 			}
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if armed, _ := g.alarms.state(); armed != first+59*time.Second {
+		if armed, _ := g.alarms.Next(); armed != first+59*time.Second {
 			t.Errorf("the timer fires at %v, want %v", armed, first+59*time.Second)
 		}
 		g.Close()
@@ -182,15 +121,15 @@ func TestAlarmsAreNotMovedByEveryByte(t *testing.T) {
 }
 
 // Thousands of pings that are due at one moment cost no more goroutines than a
-// crew has.
-func TestPingsAreSentByACrew(t *testing.T) {
+// pool has.
+func TestPingsAreSentByAPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, err := New(Options{PingInterval: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
 		gate, writes := make(chan struct{}), new(atomic.Int64)
-		for range 3 * crewSize {
+		for range 3 * poolSize {
 			c, err := g.WrapConn(gated{newSilent(), gate, writes}, Server)
 			if err != nil {
 				t.Fatal(err)
@@ -199,12 +138,12 @@ func TestPingsAreSentByACrew(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if n := started(crewSize); n != crewSize || writes.Load() != crewSize {
-			t.Errorf("%d goroutines, %d pings under way; want %d", n, writes.Load(), crewSize)
+		if n := started(poolSize); n != poolSize || writes.Load() != poolSize {
+			t.Errorf("%d goroutines, %d pings under way; want %d", n, writes.Load(), poolSize)
 		}
 		close(gate)
 		synctest.Wait()
-		if n := started(0); n > 0 || writes.Load() != 3*crewSize {
+		if n := started(0); n > 0 || writes.Load() != 3*poolSize {
 			t.Errorf("%d goroutines are left after %d pings", n, writes.Load())
 		}
 		g.Close()
@@ -224,13 +163,6 @@ func (c gated) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// state is when the timer fires, and for how many alarms.
-func (a *alarms) state() (armed instant, n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.armed, len(a.queue) - a.void
-}
-
 // started is how many goroutines there are that the guard has started, when
 // those of the bubble that have something to do have done it: want, if all is well.
 func started(want int) (n int) {
@@ -238,7 +170,11 @@ func started(want int) (n int) {
 	for range 1000 { // the last steps of one that ends are nobody's to wait for
 		synctest.Wait()
 		all := buf[:runtime.Stack(buf, true)]
-		if n = bytes.Count(all, []byte("created by github.com/closeguard/ws/closeguard.(")); n == want {
+		n = 0
+		for _, in := range []string{"closeguard.(", "closeguard/internal/sched.("} {
+			n += bytes.Count(all, []byte("created by github.com/closeguard/ws/"+in))
+		}
+		if n == want {
 			break
 		}
 		runtime.Gosched()
@@ -278,13 +214,14 @@ func TestAGuardForgets(t *testing.T) {
 		g.Shutdown(ctx)
 		synctest.Wait()
 		links[0].setKeys([]string{"late"})
-		if n := len(g.links) + len(g.closing) + len(g.keys) + len(g.alarms.queue) + len(g.drain.open); n != 0 {
+		_, alarms := g.alarms.Next()
+		if n := len(g.links) + len(g.closing) + len(g.keys) + alarms + len(g.drain.open); n != 0 {
 			t.Errorf("links %d, closing %d, keys %v, alarms %d, open in the round %d",
-				len(g.links), len(g.closing), g.keys, len(g.alarms.queue), len(g.drain.open))
+				len(g.links), len(g.closing), g.keys, alarms, len(g.drain.open))
 		}
-		for name, c := range map[string]*crew{"closers": &g.closers, "tellers": &g.tellers, "readers": &g.readers, "writers": &g.writers} {
-			if c.busy != 0 || c.jobs != nil {
-				t.Errorf("%s: %d busy, %d jobs", name, c.busy, len(c.jobs))
+		for name, p := range map[string]*sched.Pool{"closers": &g.closers, "tellers": &g.tellers, "readers": &g.readers, "writers": &g.writers} {
+			if !p.Idle() {
+				t.Errorf("%s: not idle", name)
 			}
 		}
 		if i := slices.IndexFunc(links, func(l *link) bool { return l.labels != nil && l.labels.keys != nil }); i >= 0 {

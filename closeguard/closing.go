@@ -105,12 +105,12 @@ func (l *link) begin(v verdict) {
 // tryFlush sends the pending Close if nobody writes, and gives it up if it can
 // never be sent.
 func (l *link) tryFlush() {
-	if l.own == nil || l.out.busy() {
+	if l.own == nil || l.out.Locked() {
 		return
 	}
 	switch {
 	case l.ready():
-		l.out.seize()
+		l.out.LockNow()
 		l.startFlush()
 	case l.owed && l.hs.down == nil:
 	case l.broken || l.gone():
@@ -151,14 +151,14 @@ func (l *link) decided() {
 
 // ready reports whether the pending Close may be written now.
 func (l *link) ready() bool {
-	return !l.out.busy() && !l.broken && !l.owed && (len(l.tail) > 0 || l.outScan.Between())
+	return !l.out.Locked() && !l.broken && !l.owed && (len(l.tail) > 0 || l.outScan.Between())
 }
 
 // push settles, and gives the pending Close a moment to leave in the caller if
 // nobody writes; what hasn't left by then leaves in the background.
 func (l *link) push() {
 	if l.own != nil && l.resumable && l.ready() {
-		l.out.seize()
+		l.out.LockNow()
 		l.flushing = true
 		l.flush(time.Now().Add(patience))
 		return
@@ -194,7 +194,7 @@ func (l *link) flush(deadline time.Time) {
 	v := l.own
 	if v == nil { // given up before its turn came
 		l.flushing = false
-		l.out.give()
+		l.out.Unlock()
 		return
 	}
 	if !l.partly {
@@ -219,7 +219,7 @@ func (l *link) flush(deadline time.Time) {
 		}
 		l.lose()
 	}
-	l.out.give()
+	l.out.Unlock()
 	l.settle()
 }
 
@@ -243,13 +243,10 @@ func (l *link) await(d time.Duration, wait func() bool) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	for stuck := false; wait() && !stuck; {
-		if l.out.free == nil {
-			l.out.free = make(chan struct{})
-		}
-		free := l.out.free
+		changed := l.out.Changed()
 		l.mu.Unlock()
 		select {
-		case <-free:
+		case <-changed:
 		case <-t.C:
 			stuck = true
 		}
@@ -281,19 +278,19 @@ func (l *link) limits() (idle, total, gap instant) {
 	idle = max(l.lastByte(), l.since, l.left) + o.CloseIdle
 	total = l.since + o.CloseTimeout
 	gap = total
-	if !l.reading && !l.in.busy() {
+	if !l.reading && !l.in.Locked() {
 		gap = max(l.lastRead, l.since, l.left) + l.guard.readGap()
 	}
 	return idle, total, gap
 }
 
-// schedule makes sure that tick is called when something is due. One that is
+// schedule makes sure that Wake is called when something is due. One that is
 // called too early looks again, so an alarm is never put off.
 func (l *link) schedule() {
 	due := l.due()
 	if due != 0 && (l.wake == 0 || due < l.wake) {
 		l.wake = due
-		l.guard.alarms.set(l, due)
+		l.guard.alarms.Set(l, due)
 	}
 }
 
@@ -312,8 +309,11 @@ func (l *link) due() instant {
 	}
 }
 
-// tick does what is due.
-func (l *link) tick() {
+// Place is where the guard's alarms keep the place of the link's.
+func (l *link) Place() *int32 { return &l.alarm }
+
+// Wake does what is due.
+func (l *link) Wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.wake = 0
@@ -449,7 +449,7 @@ func (l *link) quit() {
 	}
 	l.closed = true
 	l.attend()
-	if !l.out.busy() && len(l.tail) == 0 && l.hs.timedOut == nil {
+	if !l.out.Locked() && len(l.tail) == 0 && l.hs.timedOut == nil {
 		l.keepTail(nil)
 	}
 }
@@ -487,17 +487,17 @@ func (l *link) wakeServed() {
 }
 
 func (l *link) wakeRead() {
-	if l.in.busy() && !l.reading && !l.ending {
+	if l.in.Locked() && !l.reading && !l.ending {
 		l.raw.SetReadDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
 	}
-	l.in.stir()
+	l.in.Broadcast()
 }
 
 func (l *link) wakeWrite() {
-	if l.out.busy() && !l.flushing && !l.ending {
+	if l.out.Locked() && !l.flushing && !l.ending {
 		l.raw.SetWriteDeadline(past) //nolint:errcheck // as above
 	}
-	l.out.stir()
+	l.out.Broadcast()
 }
 
 // awaitFlush gives the pending Close a moment to leave.
@@ -539,13 +539,13 @@ func (l *link) drain(last bool) {
 	if last {
 		c.last, c.lastBy = true, time.Now().Add(lastWait)
 	}
-	if l.in.busy() {
+	if l.in.Locked() {
 		l.raw.SetReadDeadline(past) //nolint:errcheck // as in wakeCalls
 	}
 	if len(c.rounds) == 0 {
 		l.guard.linger(l)
 	}
-	l.guard.readers.do(l.discard)
+	l.guard.readers.Do(l.discard)
 }
 
 // slice is how long a closing connection is read while others wait to be.
@@ -558,13 +558,13 @@ func (l *link) discard() {
 	defer drainBuffers.Put(buf)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.in.take(&l.mu, func() bool { return l.ending }) {
+	if !l.in.Lock(&l.mu, func() bool { return l.ending }) {
 		return
 	}
 	l.taking = true
 	defer func() {
 		l.taking = false
-		l.in.give()
+		l.in.Unlock()
 	}()
 	for !l.ending {
 		if l.last && l.late && !l.shut {
@@ -575,7 +575,7 @@ func (l *link) discard() {
 			l.mu.Lock()
 			continue
 		}
-		deadline, shared := l.lastBy, l.guard.readers.waiting()
+		deadline, shared := l.lastBy, l.guard.readers.Waiting()
 		if by := time.Now().Add(slice); shared && (deadline.IsZero() || by.Before(deadline)) {
 			deadline = by
 		} else {
@@ -589,14 +589,14 @@ func (l *link) discard() {
 			return
 		}
 		if n > 0 {
-			l.in.mark(l.guard.now())
+			l.in.Touch(l.guard.now())
 		}
 		if l.left != 0 { // until then the other limits hold
 			l.discarded += int64(n)
 		}
 		switch {
 		case shared && n == 0 && ranOut(err):
-			l.guard.readers.do(l.discard)
+			l.guard.readers.Do(l.discard)
 			return
 		case l.last && (err != nil || l.discarded > l.guard.opts.CloseBytes):
 			l.end()

@@ -10,8 +10,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"time"
 
+	"github.com/closeguard/ws/closeguard/internal/sched"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
@@ -19,14 +19,14 @@ import (
 // all while they are open. One is enough for a program. All methods may be
 // called at the same time.
 type Guard struct {
-	opts  Options
-	start time.Time
+	opts Options
 
-	alarms  alarms
-	closers crew // close TCP
-	tellers crew // call the observers
-	readers crew // discard what closing connections still bring
-	writers crew // send Closes to many, and pings
+	clock   *sched.Clock
+	alarms  *sched.Alarms[*link]
+	closers sched.Pool // close TCP
+	tellers sched.Pool // call the observers
+	readers sched.Pool // discard what closing connections still bring
+	writers sched.Pool // send Closes to many, and pings
 
 	mu       sync.Mutex
 	links    []*link                       // open, or ended and not yet reported; in any order
@@ -41,8 +41,8 @@ type Guard struct {
 	drained  chan struct{} // closed when drain is set
 }
 
-// crewSize is how many goroutines of each crew work at the same time.
-const crewSize = 512
+// poolSize is how many goroutines of each pool work at the same time.
+const poolSize = 512
 
 // New returns a guard. The options are copied; the error is an [*OptionError].
 func New(opts Options) (*Guard, error) {
@@ -52,21 +52,21 @@ func New(opts Options) (*Guard, error) {
 	}
 	g := &Guard{
 		opts:    o,
-		start:   time.Now(),
-		closers: crew{size: crewSize},
-		tellers: crew{size: crewSize},
-		readers: crew{size: crewSize},
-		writers: crew{size: crewSize},
+		clock:   sched.NewClock(),
+		closers: sched.Pool{Size: poolSize},
+		tellers: sched.Pool{Size: poolSize},
+		readers: sched.Pool{Size: poolSize},
+		writers: sched.Pool{Size: poolSize},
 		closing: make(map[*link]struct{}),
 		keys:    make(map[string]map[*link]struct{}),
 		drained: make(chan struct{}),
 	}
-	g.alarms.now = g.now
+	g.alarms = sched.NewAlarms[*link](g.clock)
 	return g, nil
 }
 
 // now is the time on the guard's own clock.
-func (g *Guard) now() instant { return time.Since(g.start) + 1 }
+func (g *Guard) now() instant { return g.clock.Now() }
 
 // readGap is how long a closing connection may stay unread; short enough that
 // what has come is taken before a limit ends it.
@@ -262,7 +262,7 @@ func (g *Guard) progress(d *drain) {
 	g.mu.Lock()
 	open := len(g.links)
 	g.mu.Unlock()
-	g.tellers.do(func() { g.observe(context.Background(), &Progress{Open: open, Report: report}) })
+	g.tellers.Do(func() { g.observe(context.Background(), &Progress{Open: open, Report: report}) })
 }
 
 func (g *Guard) codeName(info ConnInfo, code Code) (name string) {

@@ -99,11 +99,11 @@ func (l *link) tickOpen(now instant) {
 	case cause == nil:
 		l.life.tried = now
 		if l.resumable {
-			l.guard.writers.do(l.ping)
+			l.guard.writers.Do(l.ping)
 		} else {
 			go l.ping() // it may block
 		}
-	case cause == ErrPingTimeout && !l.in.busy(): //nolint:errorlint // next gives this very value
+	case cause == ErrPingTimeout && !l.in.Locked(): //nolint:errorlint // next gives this very value
 		// What the peer sent is still unread: nothing can be told until the
 		// library reads again.
 		l.life.tried, l.life.pinged = now, 0
@@ -123,11 +123,11 @@ func (l *link) tickOpen(now instant) {
 func (l *link) ping() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.out.busy() || !l.outScan.Between() || len(l.tail) > 0 || l.broken || l.own != nil || !l.hs.open() || l.ending {
+	if l.out.Locked() || !l.outScan.Between() || len(l.tail) > 0 || l.broken || l.own != nil || !l.hs.open() || l.ending {
 		return
 	}
 	f := l.life
-	l.out.seize()
+	l.out.LockNow()
 	f.pinging = true
 	f.pingBy = time.Time{}
 	if l.resumable {
@@ -152,7 +152,7 @@ func (l *link) ping() {
 	case !ranOut(err) && !l.ending:
 		l.handshake().sawEnd(err)
 	}
-	l.out.give()
+	l.out.Unlock()
 	l.settle()
 	l.schedule()
 }

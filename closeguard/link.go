@@ -12,6 +12,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/closeguard/ws/closeguard/internal/sched"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
@@ -21,7 +22,7 @@ import (
 // and never at the Conn, so that a dropped Conn can be collected.
 //
 // mu guards the state and is never held over I/O: whoever reads or writes
-// takes the direction's turn instead. A frame's way: read.go scans what the
+// takes the direction's lock instead. A frame's way: read.go scans what the
 // library gets, write.go what it sends, handshake.go says what a Close means,
 // and settle, below, does what follows.
 type link struct {
@@ -46,13 +47,13 @@ type link struct {
 	busy     bool // a shutdown shall wait, see Conn.Busy
 	waited   bool // a shutdown waits
 
-	in, out         turn
-	inScan, outScan wire.Scanner // whoever has the direction's turn needs no mu for its scanner
+	in, out         sched.IOMutex
+	inScan, outScan wire.Scanner // whoever has the direction's lock needs no mu for its scanner
 
 	opened instant
 
 	place int32   // in the guard's links, guarded by its mu, from 1 on; 0: it isn't there
-	alarm int32   // in the guard's alarms, guarded by theirs, from 1 on; 0: none is set
+	alarm int32   // in the guard's alarms, which it belongs to
 	wake  instant // when the alarm rings, 0: it isn't set
 
 	*opening               // nil when the opening handshake is over
@@ -137,7 +138,7 @@ func (l *link) arm() {
 	l.opening = nil
 	l.phase = phaseOpen
 	l.opened = l.guard.now()
-	l.in.mark(l.opened)
+	l.in.Touch(l.opened)
 	l.life = l.guard.newLife(l.opened)
 	late := l.guard.add(l)
 	l.tellOpened()
@@ -150,20 +151,20 @@ func (l *link) arm() {
 }
 
 // lastByte is when the peer's last byte came.
-func (l *link) lastByte() instant { return l.in.marked() }
+func (l *link) lastByte() instant { return l.in.LastActive() }
 
 // attend makes every Read and Write look at the state from now on.
 func (l *link) attend() {
-	l.in.shut()
-	l.out.shut()
+	l.in.DisableFast()
+	l.out.DisableFast()
 }
 
 // relax lets Reads and Writes pass without a look at the state while there is
 // nothing to see there.
 func (l *link) relax() {
 	if l.phase == phaseOpen && l.closing == calm && !l.closed && l.life == nil {
-		l.in.open()
-		l.out.open()
+		l.in.EnableFast()
+		l.out.EnableFast()
 	}
 }
 
@@ -187,12 +188,12 @@ func (l *link) settle() {
 	case l.hs.down != nil && l.own == nil && (gone || l.hs.sent != nil || l.takeover || len(l.rounds) > 0):
 		l.end()
 	case l.hs.sent == nil && l.own == nil:
-	case gone, l.takeover && !l.in.busy():
+	case gone, l.takeover && !l.in.Locked():
 		l.drain(false)
 	}
 	l.schedule()
-	l.in.stir()
-	l.out.stir()
+	l.in.Broadcast()
+	l.out.Broadcast()
 }
 
 // quiet reports whether nothing has happened yet that would end the connection.
@@ -213,13 +214,13 @@ func (l *link) end() {
 	case l.hs.aborted, l.limit != nil:
 		how = cut
 	}
-	l.guard.alarms.set(l, 0)
+	l.guard.alarms.Set(l, 0)
 	if tcp, ok := l.raw.(*net.TCPConn); ok && how == orderly {
 		tcp.Close() //nolint:errcheck // nobody is there to be told
 		l.finalize()
 		return
 	}
-	l.guard.closers.do(func() {
+	l.guard.closers.Do(func() {
 		closeTransport(l.raw, how)
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -350,7 +351,7 @@ func (l *link) tell(ev Event) {
 	}
 	if l.mail == nil {
 		l.mail = new(mail)
-		l.guard.tellers.do(l.deliver)
+		l.guard.tellers.Do(l.deliver)
 	}
 	l.mail.events = append(l.mail.events, ev)
 }

@@ -12,10 +12,10 @@ import (
 // read is the library's Read. What comes is scanned and handed on as it is. As
 // in write, what is rarely needed is in functions of its own.
 func (l *link) read(p []byte) (int, error) {
-	if l.in.enter() {
+	if l.in.TryLock() {
 		n, err := l.raw.Read(p)
 		if before := l.inScan; err == nil && n > 0 {
-			if l.inScan.Data(p[:n]) == n && l.in.leave(l.guard.now()) {
+			if l.inScan.Data(p[:n]) == n && l.in.UnlockFast(l.guard.now()) {
 				return n, nil
 			}
 			l.inScan = before
@@ -28,12 +28,12 @@ func (l *link) read(p []byte) (int, error) {
 // readLocked is read with mu.
 func (l *link) readLocked(p []byte) (int, error) {
 	l.mu.Lock()
-	if !l.in.take(&l.mu, l.unreadable) {
+	if !l.in.Lock(&l.mu, l.unreadable) {
 		defer l.mu.Unlock()
 		return 0, l.readGate()
 	}
 	if err := l.beforeRead(); err != nil {
-		l.in.give()
+		l.in.Unlock()
 		l.mu.Unlock()
 		return 0, err
 	}
@@ -48,7 +48,7 @@ func (l *link) endRead(p []byte, n int, err error) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err = l.afterRead(p[:n], err)
-	l.in.give()
+	l.in.Unlock()
 	l.schedule()
 	l.relax()
 	if l.closed && l.phase == phaseOpen {
@@ -103,7 +103,7 @@ func (l *link) afterRead(p []byte, err error) error {
 		}
 	case phaseOpen:
 		if len(p) > 0 && !l.over.Load() {
-			l.in.mark(l.guard.now())
+			l.in.Touch(l.guard.now())
 			if l.hs.timedOut != nil && l.hs.open() {
 				l.handshake().timedOut = nil
 			}

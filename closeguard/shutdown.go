@@ -187,7 +187,7 @@ func (g *Guard) sender() func(send func() (left bool)) {
 			began := g.now()
 			left = send() && g.now()-began < patience
 		} else {
-			g.writers.do(func() { send() })
+			g.writers.Do(func() { send() })
 		}
 	}
 }

@@ -18,7 +18,7 @@ func (g *Guard) Witness(ctx context.Context, info ConnInfo) *Witness {
 	l := g.newLink(ctx, info)
 	l.phase = phaseTold
 	l.opened = g.now()
-	l.in.mark(l.opened)
+	l.in.Touch(l.opened)
 	g.mu.Lock()
 	g.count(l)
 	g.mu.Unlock()
@@ -69,7 +69,7 @@ func (w *Witness) Closed() {
 func (w *Witness) Alive() {
 	w.link.mu.Lock()
 	defer w.link.mu.Unlock()
-	w.link.in.mark(w.link.guard.now())
+	w.link.in.Touch(w.link.guard.now())
 }
 
 // Done is [Conn.Done].

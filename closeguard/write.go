@@ -18,7 +18,7 @@ const maxTail = 64 << 10
 // a Close begins is anything looked at or changed. What is rarely needed is in
 // functions of its own: a stack that has doubled for it would stay as large.
 func (l *link) write(p []byte) (int, error) {
-	if l.out.enter() {
+	if l.out.TryLock() {
 		return l.writeEntered(p)
 	}
 	return l.writeLocked(p, false)
@@ -32,7 +32,7 @@ func (l *link) writeEntered(p []byte) (int, error) {
 		return l.writeLocked(p, true)
 	}
 	n, err := l.raw.Write(p)
-	if n == len(p) && err == nil && l.out.leave(0) {
+	if n == len(p) && err == nil && l.out.UnlockFast(0) {
 		return n, nil
 	}
 	return l.wrote(p, before, n, err)
@@ -50,7 +50,7 @@ func (l *link) wrote(p []byte, before wire.Scanner, n int, err error) (int, erro
 func (l *link) writeLocked(p []byte, entered bool) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !entered && !l.out.take(&l.mu, l.unwritable) {
+	if !entered && !l.out.Lock(&l.mu, l.unwritable) {
 		return l.writeFrames(p)
 	}
 	defer l.endWrite()
@@ -77,7 +77,7 @@ func (l *link) writeLocked(p []byte, entered bool) (int, error) {
 // endWrite ends a Write of the library's.
 func (l *link) endWrite() {
 	if !l.flushing { // else the turn was handed over
-		l.out.give()
+		l.out.Unlock()
 	}
 	l.settle()
 	l.relax()

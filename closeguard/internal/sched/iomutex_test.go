@@ -1,4 +1,4 @@
-package closeguard
+package sched
 
 import (
 	"sync"
@@ -6,68 +6,68 @@ import (
 	"testing/synctest"
 )
 
-// One who takes the turn again as soon as he has given it must not keep out
+// One who takes the lock again as soon as he has given it back must not keep out
 // another who waits.
-func TestTurnIsFair(t *testing.T) {
+func TestIOMutexIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
-		var turn turn
+		var m IOMutex
 		never := func() bool { return false }
 		mu.Lock()
-		turn.take(&mu, never)
+		m.Lock(&mu, never)
 		had := false
 		go func() {
 			mu.Lock()
 			defer mu.Unlock()
-			turn.take(&mu, never)
+			m.Lock(&mu, never)
 			had = true
-			turn.give()
+			m.Unlock()
 		}()
 		mu.Unlock()
 		synctest.Wait()
 		mu.Lock()
 		defer mu.Unlock()
-		turn.give()
-		turn.take(&mu, never)
+		m.Unlock()
+		m.Lock(&mu, never)
 		if !had {
 			t.Error("the greedy one had it again, and the other waits")
 		}
-		turn.give()
+		m.Unlock()
 	})
 }
 
 // One who waits gives up when there is nothing to wait for any more, and lets
 // those behind him go on.
-func TestTurnOfOneWhoGivesUp(t *testing.T) {
+func TestIOMutexOfOneWhoGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
-		var turn turn
+		var m IOMutex
 		mu.Lock()
-		turn.take(&mu, nil)
+		m.Lock(&mu, nil)
 		over, gaveUp, had := false, false, false
 		go func() {
 			mu.Lock()
 			defer mu.Unlock()
-			gaveUp = !turn.take(&mu, func() bool { return over })
+			gaveUp = !m.Lock(&mu, func() bool { return over })
 		}()
 		go func() {
 			mu.Lock()
 			defer mu.Unlock()
-			had = turn.take(&mu, func() bool { return false })
-			turn.give()
+			had = m.Lock(&mu, func() bool { return false })
+			m.Unlock()
 		}()
 		mu.Unlock()
 		synctest.Wait()
 		mu.Lock()
 		over = true
-		turn.stir()
+		m.Broadcast()
 		mu.Unlock()
 		synctest.Wait()
 		if !gaveUp || had {
 			t.Fatalf("gave up: %v, had it while it was taken: %v", gaveUp, had)
 		}
 		mu.Lock()
-		turn.give()
+		m.Unlock()
 		mu.Unlock()
 		synctest.Wait()
 		if !had {

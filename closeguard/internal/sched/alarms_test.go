@@ -1,0 +1,129 @@
+package sched
+
+import (
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// sleeper takes note of when it is woken.
+type sleeper struct {
+	clock *Clock
+	place int32
+	woken []time.Duration
+}
+
+func (s *sleeper) Wake()         { s.woken = append(s.woken, s.clock.Now()) }
+func (s *sleeper) Place() *int32 { return &s.place }
+
+func sleepers(n int) (*Alarms[*sleeper], []*sleeper) {
+	clock := NewClock()
+	all := make([]*sleeper, n)
+	for i := range all {
+		all[i] = &sleeper{clock: clock}
+	}
+	return NewAlarms[*sleeper](clock), all
+}
+
+// The alarm that is due first is in front, however alarms are set, moved and
+// taken back, and each sleeper knows its place.
+func TestAlarms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, all := sleepers(200)
+		random := rand.New(rand.NewPCG(1, 2))
+		due := make(map[*sleeper]time.Duration)
+		for range 5000 {
+			s := all[random.IntN(len(all))]
+			at := time.Duration(0)
+			if random.IntN(3) > 0 {
+				at = time.Hour + time.Duration(random.IntN(1000))
+			}
+			a.Set(s, at)
+			due[s] = at
+			if at == 0 {
+				delete(due, s)
+			}
+			if n := len(a.queue) - a.void; n != len(due) || len(a.queue) > 2*n {
+				t.Fatalf("%d entries, of which %d count; want %d", len(a.queue), n, len(due))
+			}
+			for i, e := range a.queue {
+				if e.sleeper != nil && (int(e.sleeper.place) != i+1 || e.due != due[e.sleeper]) || e.due < a.queue[max(0, i-1)/2].due {
+					t.Fatalf("place %d: %+v, want due at %v and not before %v", i, e, due[e.sleeper], a.queue[max(0, i-1)/2].due)
+				}
+			}
+			if len(due) > 0 && (a.armed == 0 || a.armed > a.queue[0].due) {
+				t.Fatalf("the timer fires at %v, the first alarm is due at %v", a.armed, a.queue[0].due)
+			}
+		}
+		timer := a.timer
+		time.Sleep(2 * time.Hour)
+		for s, at := range due {
+			if len(s.woken) != 1 || s.woken[0] != at || s.place != 0 {
+				t.Errorf("woken at %v, want once at %v; place %d", s.woken, at, s.place)
+			}
+		}
+		if fires, n := a.Next(); fires != 0 || n != 0 || len(a.queue) != 0 || a.timer != timer {
+			t.Errorf("when all have rung the timer fires at %v for %d alarms, %d entries; another timer: %t", fires, n, len(a.queue), a.timer != timer)
+		}
+	})
+}
+
+// An alarm that was taken back may stay in the queue, void; those behind it ring.
+func TestAlarmsBehindAVoidOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, all := sleepers(2)
+		a.Set(all[0], time.Second)
+		a.Set(all[1], 10*time.Second)
+		a.Set(all[0], 0)
+		time.Sleep(9 * time.Second)
+		if fires, n := a.Next(); n != 1 || fires != 10*time.Second {
+			t.Errorf("the timer fires at %v for %d alarms", fires, n)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if fires, n := a.Next(); n != 0 || fires != 0 {
+			t.Errorf("the timer fires at %v for %d alarms", fires, n)
+		}
+	})
+}
+
+// A standstill is taken out of the clock, and those that would have been due in
+// it get time to hear what came meanwhile. What a busy machine makes of an alarm
+// is none.
+func TestStandstill(t *testing.T) {
+	tests := []struct {
+		name  string
+		late  time.Duration
+		woken bool
+		lost  time.Duration
+	}{
+		{"on time", 0, true, 0},
+		{"a busy machine", lateness - 1, true, 0},
+		{"half a second", 500 * time.Millisecond, false, time.Second},
+		{"a minute", time.Minute, false, time.Minute + recovery},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, all := sleepers(1)
+				a.Set(all[0], time.Hour+1) // the clock begins at 1
+				a.timer.Stop()
+				time.Sleep(time.Hour + tt.late)
+				before := a.clock.Now()
+				a.ring()
+				if got := before - a.clock.Now(); got != tt.lost {
+					t.Errorf("the clock is put back by %v, want %v", got, tt.lost)
+				}
+				if got := len(all[0].woken) > 0; got != tt.woken {
+					t.Errorf("woken: %t, want %t", got, tt.woken)
+				}
+				time.Sleep(recovery)
+				synctest.Wait()
+				if n := len(all[0].woken); n != 1 {
+					t.Errorf("woken %d times in all", n)
+				}
+			})
+		})
+	}
+}
