@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/closeguard/ws/closeguard/internal/closing"
 	"github.com/closeguard/ws/closeguard/internal/sched"
 )
 
@@ -50,6 +51,7 @@ func newSilent() silent {
 func (c silent) Read([]byte) (int, error)    { <-c.closed; return 0, net.ErrClosed }
 func (c silent) Write(p []byte) (int, error) { return len(p), nil }
 func (c silent) Close() error                { close(c.closed); return nil }
+func (c silent) ResumesWrites() bool         { return true }
 
 // With lifetimes, connections have an alarm each in the one timer's queue, and
 // no goroutine; without them nothing is set.
@@ -157,6 +159,8 @@ type gated struct {
 	writes *atomic.Int64
 }
 
+func (gated) ResumesWrites() bool { return true }
+
 func (c gated) Write(p []byte) (int, error) {
 	c.writes.Add(1)
 	<-c.gate
@@ -193,8 +197,8 @@ func TestAGuardForgets(t *testing.T) {
 		kick, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		g.CloseKey(kick, "a", CloseFrame{Code: 4000})
-		links[50].close(nil)
-		links[51].abort(ErrAborted)
+		links[50].close(closing.NoCause)
+		links[51].abort()
 		var handle *Handle
 		refused := g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			handle = FromContext(r.Context())
@@ -215,11 +219,14 @@ func TestAGuardForgets(t *testing.T) {
 		synctest.Wait()
 		links[0].setKeys([]string{"late"})
 		_, alarms := g.alarms.Next()
-		if n := len(g.links) + len(g.closing) + len(g.keys) + alarms + len(g.drain.open); n != 0 {
+		if n := len(g.links) + g.lingerers.all.Len() + len(g.keys) + alarms + len(g.drain.open); n != 0 {
 			t.Errorf("links %d, closing %d, keys %v, alarms %d, open in the round %d",
-				len(g.links), len(g.closing), g.keys, alarms, len(g.drain.open))
+				len(g.links), g.lingerers.all.Len(), g.keys, alarms, len(g.drain.open))
 		}
-		for name, p := range map[string]*sched.Pool{"closers": &g.closers, "tellers": &g.tellers, "readers": &g.readers, "writers": &g.writers} {
+		for name, p := range map[string]*sched.Pool{
+			"closers": &g.closers, "tellers": &g.tellers, "fresh readers": &g.freshReaders, "readers": &g.readers, "lookers": &g.lookers,
+			"writers": &g.writers, "blockers": &g.blockers, "callers": &g.callers,
+		} {
 			if !p.Idle() {
 				t.Errorf("%s: not idle", name)
 			}

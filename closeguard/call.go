@@ -3,6 +3,8 @@ package closeguard
 import (
 	"context"
 	"errors"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // Call is one call of a library's method by an adapter, from [Conn.Begin] to
@@ -49,9 +51,9 @@ func (l *link) watch(ctx context.Context) *watch {
 	return l.watched
 }
 
-// forsaken takes note of a call whose context has ended: it is why the library
+// noteCanceled takes note of a call whose context has ended: it is why the library
 // closes.
-func (l *link) forsaken() {
+func (l *link) noteCanceled() {
 	for w := l.watched; w != nil; w = w.next {
 		if w.ctx != nil && w.ctx.Err() != nil {
 			l.endedBy(w.ctx)
@@ -61,8 +63,8 @@ func (l *link) forsaken() {
 
 // endedBy takes note of a context that has ended.
 func (l *link) endedBy(ctx context.Context) {
-	if l.hs.timedOut == nil {
-		l.handshake().timedOut = context.Cause(ctx)
+	if r := l.machine().Record(); r.TimedOut.Err == nil {
+		l.on(closing.RanOut{Reason: closing.Reason{Cause: closing.Context, Err: context.Cause(ctx)}})
 	}
 }
 
@@ -103,11 +105,14 @@ func (c Call) End(err error, telling bool) error {
 	if l.ownEvent(err) {
 		return err
 	}
-	if l.hs.open() {
-		l.awaitFlush(lastWait) // the end may have begun, and its type not be known yet
+	r := l.machine().Record()
+	if r.Open() {
+		l.awaitSentYielding(closing.LastWait) // the end may have begun, and its type not be known yet
+		r = l.machine().Record()
 	}
-	if telling && l.told == nil && !c.over && !l.reported && (!l.hs.open() || l.hs.fault != nil) {
-		l.needClosing().told = err
+	if m := l.machine(); telling && !c.over && m.Stage() < closing.Reported && (!r.Open() || r.Fault != nil) &&
+		!m.Why().Has(closing.Words) && !m.Why().Has(closing.HandlerError) {
+		l.on(closing.Told{Reason: closing.Reason{Cause: closing.Words, Err: err}})
 	}
 	if ev := l.event(err, c.over); ev != nil {
 		return ev

@@ -55,8 +55,8 @@ func TestCallsForgetTheirContexts(t *testing.T) {
 	if places == 0 || places > 20 {
 		t.Errorf("%d places for 20 calls at a time", places)
 	}
-	if l.told != nil || !l.hs.open() {
-		t.Errorf("told %v, open %t; calls that fail don't end an open connection", l.told, l.hs.open())
+	if r := l.machine().Record(); len(l.machine().Why()) > 0 || !r.Open() {
+		t.Errorf("told %v, open %t; calls that fail don't end an open connection", l.machine().Why(), r.Open())
 	}
 }
 

@@ -1,6 +1,10 @@
 package closeguard
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
+)
 
 // A Role is the side of a connection on which an endpoint stands. The zero
 // Role is Server, and so is, for every rule of this package, a value that is
@@ -257,20 +261,4 @@ func (c Code) Range() Range {
 // unassigned 1016 to 2999, or anything below 1000 or above 4999 (RFC 6455
 // sections 7.4.1 and 7.4.2). For 1005 it is the number that may not be sent;
 // see CloseFrame for the empty Close.
-func (c Code) Sendable(role Role) bool {
-	switch c {
-	case NormalClosure, GoingAway, ProtocolError, UnsupportedData,
-		InvalidFramePayloadData, PolicyViolation, MessageTooBig,
-		InternalError, ServiceRestart, TryAgainLater, BadGateway:
-		return true
-	case MandatoryExtension:
-		return role == Client
-	}
-	r := c.Range()
-	return r == RangeRegistered || r == RangePrivate
-}
-
-// receivable reports whether a peer of either role may put the code on the
-// wire. Clients may send all that servers may, and 1010 from a server is
-// taken too, so there is one table for both directions.
-func receivable(c Code) bool { return c.Sendable(Client) }
+func (c Code) Sendable(role Role) bool { return closing.Sendable(int(c), closing.Role(role)) }

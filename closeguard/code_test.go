@@ -98,8 +98,8 @@ func TestUnnamedCodesFollowTheirRange(t *testing.T) {
 
 func TestReceivableIsWhatEitherRoleMaySend(t *testing.T) {
 	for _, tt := range codes {
-		if got, want := receivable(tt.code), tt.server || tt.client; got != want {
-			t.Errorf("receivable(%v) = %v, want %v", tt.code, got, want)
+		if got, want := tt.code.Sendable(Client), tt.server || tt.client; got != want {
+			t.Errorf("what may come: %v = %v, want %v", tt.code, got, want)
 		}
 	}
 }

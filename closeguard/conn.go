@@ -5,7 +5,9 @@ import (
 	"net"
 	"runtime"
 	"time"
+	"weak"
 
+	"github.com/closeguard/ws/closeguard/internal/closing"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
@@ -17,11 +19,12 @@ import (
 // being closed is closed and reported when the garbage collector finds it.
 type Conn struct {
 	link *link
+	ctx  context.Context // of the request; see link.context
 
 	// The runtime lists finalizers and weak pointers by the 8 KiB of memory
 	// that they are in, and searches the list for each: with Conns of 8 bytes,
 	// a thousand beside each other, opening one cost 25 µs beside 18,000.
-	_ [3]uintptr
+	_ uintptr
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -29,16 +32,11 @@ var _ net.Conn = (*Conn)(nil)
 // newConn makes the handle of a link. That it was dropped a finalizer tells: a
 // cleanup does the same and takes memory.
 func newConn(l *link) *Conn {
-	c := &Conn{link: l}
+	c := &Conn{link: l, ctx: l.ctx}
+	l.ctx = nil
+	l.conn = weak.Make(c)
 	runtime.SetFinalizer(c, (*Conn).Abandon)
 	return c
-}
-
-// abandon runs when the program has dropped the Conn. It must not block.
-func (l *link) abandon() {
-	if !l.over.Load() {
-		go l.close(ErrAbandoned) //nolint:errcheck // nobody is there to be told
-	}
 }
 
 // Read reads from the connection; see [net.Conn]. At a limit of the closing
@@ -65,7 +63,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 // the guard finishes the closing handshake in the background.
 func (c *Conn) Close() error {
 	defer runtime.KeepAlive(c)
-	return c.link.close(ErrBareClose)
+	return c.link.close(closing.BareClose)
 }
 
 // NetConn returns the connection below, for its options. Reading, writing or
@@ -97,12 +95,12 @@ func (l *link) setDeadlines(read, write bool, t time.Time) error {
 	defer l.mu.Unlock()
 	if l.phase == phaseOpen {
 		switch {
-		case l.closed:
+		case l.app.Closed:
 			return l.errClosed("set")
-		case l.ending:
+		case l.machine().Stage() >= closing.Ending:
 			return nil
 		}
-		read, write = read && !l.reading, write && !l.flushing
+		read, write = read && l.machine().Reader() < closing.Queued, write && !l.machine().GuardSends()
 	}
 	if write && l.life != nil {
 		if at := l.life.setWriteDeadline(t); !at.Equal(t) {
@@ -139,17 +137,9 @@ func (l *link) closeWith(ctx context.Context, f CloseFrame) error {
 	if err := f.Validate(l.role); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	if l.phase != phaseOpen {
-		l.mu.Unlock()
+	if !l.askToClose(f) {
 		return errNotOpen
 	}
-	if l.hs.sent == nil && l.own == nil && !l.ending {
-		l.begin(l.handshake().own(f))
-	}
-	l.needClosing().takeover = true
-	l.settle()
-	l.mu.Unlock()
 	select {
 	case <-l.waitDone():
 	case <-ctx.Done():
@@ -161,25 +151,42 @@ func (l *link) closeWith(ctx context.Context, f CloseFrame) error {
 	return nil
 }
 
+// askToClose begins a Close of ours, unless there is one. The guard reads for the
+// answer as soon as nobody else does.
+func (l *link) askToClose(f CloseFrame) (open bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase == phaseOpen {
+		l.on(closing.Ask{Frame: f.inside(), Insist: true, Takeover: true})
+		l.runYielding()
+	}
+	return l.phase == phaseOpen
+}
+
 // Abort ends TCP at once with a reset. Nothing is sent, and what was sent and
 // not yet received may be lost.
 func (c *Conn) Abort() {
 	defer runtime.KeepAlive(c)
-	c.link.abort(ErrAborted)
+	c.link.abort()
 }
 
-func (l *link) abort(cause error) { l.cutShort(reset, cause) }
-
-// cutShort ends TCP without a closing handshake.
-func (l *link) cutShort(how manner, cause error) {
+// abort ends TCP without a closing handshake.
+func (l *link) abort() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.phase == phaseOpen:
-		l.breakOff(how, cause)
+		l.cutOff(closing.ByReset)
+		l.runYielding()
 	case l.raw != nil:
-		closeTransport(l.raw, how)
+		raw := l.raw
+		l.yield(func() { closeTransport(raw, closing.ByReset) })
 	}
+}
+
+// cutOff ends the connection without a closing handshake. What follows is for run.
+func (l *link) cutOff(how closing.Manner) {
+	l.on(closing.CutOff{How: how, Reason: closing.Reason{Cause: closing.Aborted}})
 }
 
 // cutBare cuts a connection short that nobody has begun to close, and reports
@@ -187,22 +194,13 @@ func (l *link) cutShort(how manner, cause error) {
 func (l *link) cutBare() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.phase != phaseOpen || l.serving || !l.hs.open() || l.own != nil {
+	m := l.machine()
+	if r := m.Record(); l.phase != phaseOpen || l.app.Serving || !r.Open() || m.Busy() {
 		return false
 	}
-	l.breakOff(cutRead, ErrAborted)
+	l.cutOff(closing.CutUnread)
+	l.runYielding()
 	return true
-}
-
-// breakOff is cutShort of an open connection, with mu held.
-func (l *link) breakOff(how manner, cause error) {
-	if l.ending {
-		return
-	}
-	l.needClosing().how = how
-	l.cause = join(cause, l.cause)
-	l.giveUp()
-	l.settle()
 }
 
 // StrictEOF makes Read return an error that is neither io.EOF nor
@@ -213,7 +211,7 @@ func (l *link) breakOff(how manner, cause error) {
 func (c *Conn) StrictEOF() {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
-	c.link.trusting = true
+	c.link.eofEndsMessage = true
 }
 
 // Extensions says what the opening handshake agreed on, in the words of its
@@ -235,13 +233,26 @@ func (c *Conn) CloseNow() {
 	if l.cutBare() {
 		return
 	}
-	l.close(nil) //nolint:errcheck // closed twice is closed
+	l.close(closing.NoCause) //nolint:errcheck // closed twice is closed
 }
 
 // Abandon does what the garbage collector's finding the Conn would do: it
 // closes the connection with Options.BareClose and the cause [ErrAbandoned]. It
 // is for an adapter whose library keeps the Conn alive. It doesn't block.
-func (c *Conn) Abandon() { c.link.abandon() }
+func (c *Conn) Abandon() {
+	l := c.link
+	if l.over.Load() {
+		return
+	}
+	l.guard.callers.Do(func() {
+		l.mu.Lock()
+		if l.ctx == nil {
+			l.ctx = c.ctx // the observers want it, and nobody else leads to it
+		}
+		l.mu.Unlock()
+		l.close(closing.Abandoned) //nolint:errcheck // nobody is there to be told
+	})
+}
 
 // Done is closed when the connection has ended and TCP is closed.
 func (c *Conn) Done() <-chan struct{} { return c.link.waitDone() }

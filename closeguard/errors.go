@@ -1,11 +1,16 @@
 package closeguard
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
+	"syscall"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // The causes that the guard itself gives an ending. They are in the tree of
@@ -56,8 +61,96 @@ var (
 	ErrAbandoned = errors.New("closeguard: connection abandoned without being closed")
 )
 
-// errInFrame: our Close could not be sent.
-var errInFrame = errors.New("closeguard: the library closed inside a frame that can't be finished")
+var (
+	// errInFrame: our Close could not be sent.
+	errInFrame = errors.New("closeguard: the library closed inside a frame that can't be finished")
+
+	errNotOpen    = errors.New("closeguard: the connection is not open: no 101 was sent, or it isn't a WebSocket")
+	errClaimed    = errors.New("closeguard: the request's connection was wrapped already")
+	errNilMatch   = errors.New("closeguard: CloseFunc: match is nil")
+	errOtherGuard = errors.New("closeguard: the connection is guarded by another guard already")
+
+	errTransportPanic = errors.New("closeguard: the transport panicked")
+	errNothingWritten = errors.New("closeguard: the transport's Write wrote nothing and returned no error")
+	errCount          = errors.New("closeguard: the transport returned a count that can't be")
+)
+
+// sentinel is the error that stands for a cause of the guard's own, nil for the
+// other causes.
+func sentinel(c closing.Cause) error {
+	return [...]error{
+		closing.BareClose:    ErrBareClose,
+		closing.CloseIdle:    ErrCloseIdle,
+		closing.CloseTimeout: ErrCloseTimeout,
+		closing.CloseBytes:   ErrCloseBytes,
+		closing.Evicted:      ErrEvicted,
+		closing.Shutdown:     ErrShutdown,
+		closing.Kicked:       ErrKicked,
+		closing.PingTimeout:  ErrPingTimeout,
+		closing.IdleTimeout:  ErrIdleTimeout,
+		closing.MaxAge:       ErrMaxAge,
+		closing.WriteStall:   ErrWriteStall,
+		closing.Aborted:      ErrAborted,
+		closing.Abandoned:    ErrAbandoned,
+		closing.FrameUnsent:  errInFrame,
+		closing.Context:      nil, // the last one
+	}[c]
+}
+
+// causeOf sorts an error of the transport's.
+func causeOf(err error) closing.Cause {
+	_, record := find[tls.RecordHeaderError](err)
+	_, alert := find[tls.AlertError](err)
+	switch {
+	case isEOF(err):
+		return closing.EOF
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
+		return closing.Reset
+	case record, alert:
+		return closing.TLS
+	default:
+		return closing.TransportFailed
+	}
+}
+
+// isEOF tells the end of the peer's stream from a failure.
+func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+
+// ranOut reports whether a deadline ended a call. The kernel's ETIMEDOUT is a
+// timeout, too, but it is the end of TCP.
+func ranOut(err error) bool {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return true
+	}
+	_, system := find[syscall.Errno](err)
+	return !system && isTimeout(err)
+}
+
+func isTimeout(err error) bool {
+	ne, ok := find[net.Error](err)
+	return ok && ne.Timeout()
+}
+
+// counted checks what a transport says that it read or wrote of n bytes.
+func counted(got, n int, err error) (int, error) {
+	switch {
+	case got < 0:
+		return 0, join(errCount, err)
+	case got > n:
+		return n, join(errCount, err)
+	default:
+		return got, err
+	}
+}
+
+// errClosed is what a call on a connection returns that the library closed.
+func (l *link) errClosed(op string) error {
+	e := &net.OpError{Op: op, Source: l.raw.LocalAddr(), Addr: l.raw.RemoteAddr(), Err: net.ErrClosed}
+	if e.Source != nil {
+		e.Net = e.Source.Network()
+	}
+	return e
+}
 
 // limitError is what the library's Read and Write return on a connection that
 // reached a limit of its closing handshake. It is a timeout to whoever asks,

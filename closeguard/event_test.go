@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // aLink is a connection that was open for 61 s, the last of them in silence,
@@ -31,34 +33,68 @@ func aLink(t *testing.T, happened ...func(*link)) *link {
 	l.phase = phaseOpen
 	l.opened = time.Second
 	l.in.Touch(61 * time.Second)
-	l.needClosing().ended = 62 * time.Second
+	l.needEnding().On(closing.TCPClosed{}, 62*time.Second)
 	for _, what := range happened {
 		what(l)
 	}
 	return l
 }
 
-// What happens to a connection, by those who see it.
-func theirs(payload []byte) func(*link) {
-	return func(l *link) { l.handshake().sawClose(payload, 61*time.Second) }
+// happens is what the closing handshake is told 61 s after the start.
+func happens(in closing.Input) func(*link) {
+	return func(l *link) { l.needEnding().On(in, 61*time.Second) }
 }
+
+// What happens to a connection, by those who see it.
+func theirs(payload []byte) func(*link) { return happens(closing.TheirClose{Payload: payload}) }
 
 func ours(code Code, reason string) func(*link) {
-	return func(l *link) { l.handshake().sentClose(CloseFrame{code, reason}, 61*time.Second) }
+	return func(l *link) { l.needEnding().Sent(closing.Frame{Code: int(code), Reason: reason}, 61*time.Second) }
 }
 
-func wanted(code uint16) func(*link) { return func(l *link) { l.handshake().outgoing(closeOf(code)) } }
-func end(err error) func(*link)      { return func(l *link) { l.handshake().sawEnd(err) } }
-func timeout(err error) func(*link)  { return func(l *link) { l.handshake().timedOut = err } }
-func aborted(l *link)                { l.handshake().abort() }
-func cause(err error) func(*link)    { return func(l *link) { l.needClosing().cause = err } }
-func limit(err error) func(*link)    { return func(l *link) { l.needClosing().limit = err } }
-func told(err error) func(*link)     { return func(l *link) { l.needClosing().told = err } }
+func wanted(code uint16) func(*link) {
+	return func(l *link) { l.needEnding().Outgoing(closePayload(code, ""), 61*time.Second) }
+}
+
+func asked(code Code, reason string) func(*link) {
+	return happens(closing.Ask{Frame: closing.Frame{Code: int(code), Reason: reason}})
+}
+
+func end(err error) func(*link) {
+	return happens(closing.ReadEnded{Reason: closing.Reason{Cause: causeOf(err), Err: err}})
+}
+
+func timeout(err error) func(*link) {
+	return happens(closing.RanOut{Reason: closing.Reason{Cause: closing.ReadTimeout, Err: err}})
+}
+
+func aborted(l *link) { happens(closing.CutOff{})(l) }
+
+func cause(causes ...closing.Cause) func(*link) {
+	return func(l *link) {
+		for _, c := range causes {
+			happens(closing.Told{Reason: closing.Reason{Cause: c}})(l)
+		}
+	}
+}
+
+func limit(c closing.Cause) func(*link) { return happens(closing.LimitReached{Limit: c}) }
+
+func told(err error) func(*link) {
+	return happens(closing.Told{Reason: closing.Reason{Cause: closing.Words, Err: err}})
+}
+
 func panicking(v any) func(*link) {
-	return func(l *link) { l.needClosing().panic = &PanicError{Value: v} }
+	return func(l *link) {
+		p := &PanicError{Value: v}
+		l.needEnding().panic = p
+		happens(closing.Told{Reason: closing.Reason{Cause: closing.Panic, Err: p}})(l)
+	}
 }
 
-func violation(l *link) { l.handshake().sawFault(newFrameError(RuleRSV, 4, nil)) }
+func violation(l *link) { happens(closing.TheirFault{Violation: closing.NewViolation(closing.RuleRSV, 4, nil)})(l) }
+
+func closeOf(code uint16) []byte { return closePayload(code, "") }
 
 // opError is a system call that failed, as package net tells it.
 func opError(err error) error {
@@ -102,7 +138,7 @@ var endings = []struct {
 		`websocket closed by peer: 1000 normal closure`, NormalClosure, false, nil},
 	{"peer, and the library found its side closed", happenings{theirs(closeOf(1000)), ours(NormalClosure, ""), told(connClosed)}, &PeerClosed{},
 		`websocket closed by peer: 1000 normal closure: use of closed network connection`, NormalClosure, true, nil},
-	{"peer, then our abort", happenings{theirs(closeOf(1000)), ours(NormalClosure, ""), aborted, cause(ErrAborted)}, &PeerClosed{},
+	{"peer, then our abort", happenings{theirs(closeOf(1000)), ours(NormalClosure, ""), aborted, cause(closing.Aborted)}, &PeerClosed{},
 		`websocket closed by peer: 1000 normal closure: closeguard: aborted`, NormalClosure, false, []error{ErrAborted}},
 	{"peer, illegal code", happenings{theirs(closePayload(1006, "gone")), ours(ProtocolError, "")}, &PeerClosed{},
 		`websocket closed by peer: 1006 abnormal closure "gone": closeguard: close code 1006 must not appear in a frame (RFC 6455 section 7.4.1)`, ProtocolError, false, nil},
@@ -125,31 +161,31 @@ var endings = []struct {
 		`websocket closed here: 1005 no status received`, NoStatusReceived, true, []error{net.ErrClosed}},
 	{"ours, answered illegally", happenings{ours(NormalClosure, ""), theirs(closeOf(999))}, &LocalClosed{},
 		`websocket closed here: 1000 normal closure: closeguard: close code 999 is in the unused range 0 to 999 (RFC 6455 section 7.4.2)`, NormalClosure, false, []error{net.ErrClosed}},
-	{"ours, stalled", happenings{ours(MessageTooBig, ""), limit(ErrCloseIdle)}, &LocalClosed{},
+	{"ours, stalled", happenings{ours(MessageTooBig, ""), limit(closing.CloseIdle)}, &LocalClosed{},
 		`websocket closed here: 1009 message too big, not answered: closeguard: closing handshake stalled`, MessageTooBig, false, []error{net.ErrClosed, ErrCloseIdle}},
-	{"ours, too slow", happenings{ours(MessageTooBig, ""), limit(ErrCloseTimeout)}, &LocalClosed{},
+	{"ours, too slow", happenings{ours(MessageTooBig, ""), limit(closing.CloseTimeout)}, &LocalClosed{},
 		`websocket closed here: 1009 message too big, not answered: closeguard: closing handshake took too long`, MessageTooBig, false, []error{net.ErrClosed, ErrCloseTimeout}},
-	{"ours, too much behind it", happenings{ours(MessageTooBig, ""), limit(ErrCloseBytes)}, &LocalClosed{},
+	{"ours, too much behind it", happenings{ours(MessageTooBig, ""), limit(closing.CloseBytes)}, &LocalClosed{},
 		`websocket closed here: 1009 message too big, not answered: closeguard: peer sent too much during the closing handshake`, MessageTooBig, false, []error{net.ErrClosed, ErrCloseBytes}},
-	{"ours, evicted", happenings{ours(MessageTooBig, ""), limit(ErrEvicted)}, &LocalClosed{},
+	{"ours, evicted", happenings{ours(MessageTooBig, ""), limit(closing.Evicted)}, &LocalClosed{},
 		`websocket closed here: 1009 message too big, not answered: closeguard: evicted, too many connections are closing`, MessageTooBig, false, []error{net.ErrClosed, ErrEvicted}},
-	{"ours, and the library saw the limit", happenings{ours(MessageTooBig, ""), limit(ErrCloseIdle), told(&limitError{ErrCloseIdle})}, &LocalClosed{},
+	{"ours, and the library saw the limit", happenings{ours(MessageTooBig, ""), limit(closing.CloseIdle), told(&limitError{ErrCloseIdle})}, &LocalClosed{},
 		`websocket closed here: 1009 message too big, not answered: closeguard: closing handshake stalled`, MessageTooBig, false, []error{net.ErrClosed, ErrCloseIdle, os.ErrDeadlineExceeded}},
-	{"ours, for a bare close", happenings{ours(GoingAway, ""), theirs(closeOf(1001)), cause(ErrBareClose)}, &LocalClosed{},
+	{"ours, for a bare close", happenings{ours(GoingAway, ""), theirs(closeOf(1001)), cause(closing.BareClose)}, &LocalClosed{},
 		`websocket closed here: 1001 going away: closeguard: the library closed TCP without a Close frame`, GoingAway, true, []error{net.ErrClosed, ErrBareClose}},
-	{"ours, for a dropped Conn", happenings{ours(GoingAway, ""), theirs(closeOf(1001)), cause(ErrAbandoned)}, &LocalClosed{},
+	{"ours, for a dropped Conn", happenings{ours(GoingAway, ""), theirs(closeOf(1001)), cause(closing.Abandoned)}, &LocalClosed{},
 		`websocket closed here: 1001 going away: closeguard: connection abandoned without being closed`, GoingAway, true, []error{net.ErrClosed, ErrAbandoned}},
-	{"ours, for a shutdown", happenings{ours(GoingAway, "server shutting down"), theirs(closeOf(1001)), cause(ErrShutdown)}, &LocalClosed{},
+	{"ours, for a shutdown", happenings{ours(GoingAway, "server shutting down"), theirs(closeOf(1001)), cause(closing.Shutdown)}, &LocalClosed{},
 		`websocket closed here: 1001 going away "server shutting down": closeguard: shut down`, GoingAway, true, []error{net.ErrClosed, ErrShutdown}},
-	{"ours, kicked", happenings{ours(PolicyViolation, "banned"), theirs(closeOf(1008)), cause(ErrKicked)}, &LocalClosed{},
+	{"ours, kicked", happenings{ours(PolicyViolation, "banned"), theirs(closeOf(1008)), cause(closing.Kicked)}, &LocalClosed{},
 		`websocket closed here: 1008 policy violation "banned": closeguard: closed by the server`, PolicyViolation, true, []error{net.ErrClosed, ErrKicked}},
-	{"ours, no pong", happenings{ours(GoingAway, "ping timeout"), limit(ErrCloseIdle), cause(ErrPingTimeout)}, &LocalClosed{},
+	{"ours, no pong", happenings{ours(GoingAway, "ping timeout"), limit(closing.CloseIdle), cause(closing.PingTimeout)}, &LocalClosed{},
 		`websocket closed here: 1001 going away "ping timeout", not answered: closeguard: ping timeout; closeguard: closing handshake stalled`, GoingAway, false, []error{net.ErrClosed, ErrPingTimeout, ErrCloseIdle}},
-	{"ours, idle", happenings{ours(GoingAway, "idle timeout"), theirs(closeOf(1001)), cause(ErrIdleTimeout)}, &LocalClosed{},
+	{"ours, idle", happenings{ours(GoingAway, "idle timeout"), theirs(closeOf(1001)), cause(closing.IdleTimeout)}, &LocalClosed{},
 		`websocket closed here: 1001 going away "idle timeout": closeguard: idle timeout`, GoingAway, true, []error{net.ErrClosed, ErrIdleTimeout}},
-	{"ours, too old", happenings{ours(GoingAway, "maximum age reached"), theirs(closeOf(1001)), cause(ErrMaxAge)}, &LocalClosed{},
+	{"ours, too old", happenings{ours(GoingAway, "maximum age reached"), theirs(closeOf(1001)), cause(closing.MaxAge)}, &LocalClosed{},
 		`websocket closed here: 1001 going away "maximum age reached": closeguard: maximum age reached`, GoingAway, true, []error{net.ErrClosed, ErrMaxAge}},
-	{"ours, cut off by a shutdown", happenings{ours(GoingAway, ""), aborted, cause(join(ErrAborted, ErrShutdown))}, &LocalClosed{},
+	{"ours, cut off by a shutdown", happenings{ours(GoingAway, ""), aborted, cause(closing.Aborted, closing.Shutdown)}, &LocalClosed{},
 		`websocket closed here: 1001 going away, not answered: closeguard: aborted; closeguard: shut down`, GoingAway, false, []error{net.ErrClosed, ErrAborted, ErrShutdown}},
 	{"ours, in place of an illegal one", happenings{wanted(1006), ours(GoingAway, ""), theirs(closeOf(1001))}, &LocalClosed{},
 		`websocket closed here: 1001 going away, intended 1006 abnormal closure`, GoingAway, true, []error{net.ErrClosed}},
@@ -182,13 +218,13 @@ var endings = []struct {
 		`websocket connection dropped after 61s: context canceled`, AbnormalClosure, false, []error{net.ErrClosed, context.Canceled}},
 	{"a timeout was over, then EOF", happenings{timeout(ioTimeout), end(io.EOF)}, &Dropped{},
 		`websocket connection dropped after 61s: EOF`, AbnormalClosure, false, []error{io.EOF}},
-	{"our abort", happenings{aborted, cause(ErrAborted)}, &Dropped{},
+	{"our abort", happenings{aborted, cause(closing.Aborted)}, &Dropped{},
 		`websocket connection dropped after 61s: closeguard: aborted`, AbnormalClosure, false, []error{net.ErrClosed, ErrAborted}},
-	{"our abort, and the library found it closed", happenings{aborted, cause(ErrAborted), told(connClosed)}, &Dropped{},
+	{"our abort, and the library found it closed", happenings{aborted, cause(closing.Aborted), told(connClosed)}, &Dropped{},
 		`websocket connection dropped after 61s: use of closed network connection; closeguard: aborted`, AbnormalClosure, false, []error{net.ErrClosed, ErrAborted}},
-	{"a Close that a stuck writer blocked", happenings{func(l *link) { l.handshake().intend(CloseFrame{Code: GoingAway}, true) }, aborted, cause(ErrBareClose)}, &Dropped{},
+	{"a Close that a stuck writer blocked", happenings{asked(GoingAway, ""), aborted, cause(closing.BareClose)}, &Dropped{},
 		`websocket connection dropped after 61s, intended 1001 going away: closeguard: the library closed TCP without a Close frame`, AbnormalClosure, false, []error{net.ErrClosed, ErrBareClose}},
-	{"a peer that doesn't read", happenings{func(l *link) { l.handshake().intend(CloseFrame{PolicyViolation, "too slow"}, true) }, aborted, cause(ErrWriteStall)}, &Dropped{},
+	{"a peer that doesn't read", happenings{asked(PolicyViolation, "too slow"), aborted, cause(closing.WriteStall)}, &Dropped{},
 		`websocket connection dropped after 61s, intended 1008 policy violation "too slow": closeguard: peer does not read`, AbnormalClosure, false, []error{net.ErrClosed, ErrWriteStall}},
 }
 
@@ -279,12 +315,12 @@ func TestEventsFoundByType(t *testing.T) {
 		{"ours, for a violation", happenings{violation, ours(ProtocolError, "")}, false, true, false, false, true, false},
 		{"ours, for a panic", happenings{ours(InternalError, ""), panicking("boom")}, false, true, false, false, false, true},
 		{"ours, at a limit that the library saw", happenings{ours(NormalClosure, ""), told(&limitError{ErrCloseIdle})}, false, true, false, true, false, false},
-		{"ours, at a limit", happenings{ours(NormalClosure, ""), limit(ErrCloseIdle)}, false, true, false, false, false, false},
+		{"ours, at a limit", happenings{ours(NormalClosure, ""), limit(closing.CloseIdle)}, false, true, false, false, false, false},
 		{"EOF", happenings{end(io.EOF)}, false, false, true, false, false, false},
 		{"EOF, and the library closed", happenings{end(io.EOF), told(connClosed)}, false, false, true, true, false, false},
 		{"reset", happenings{end(connReset)}, false, false, true, true, false, false},
 		{"timeout", happenings{timeout(ioTimeout), aborted}, false, false, true, true, false, false},
-		{"abort", happenings{aborted, cause(ErrAborted)}, false, false, true, false, false, false},
+		{"abort", happenings{aborted, cause(closing.Aborted)}, false, false, true, false, false, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -318,7 +354,7 @@ func checkAs[E error](t *testing.T, err error, want bool) {
 // one that has a type.
 func TestNoNilInAnyTree(t *testing.T) {
 	parts := happenings{
-		panicking("boom"), told(errApplication), cause(ErrBareClose), limit(ErrCloseIdle),
+		panicking("boom"), told(errApplication), cause(closing.BareClose), limit(closing.CloseIdle),
 		theirs(closeOf(1006)), violation, end(io.EOF), timeout(ioTimeout), ours(NormalClosure, ""),
 	}
 	for known := range 1 << len(parts) {
@@ -486,8 +522,8 @@ func TestEndIsACopy(t *testing.T) {
 	ev := l.event(nil, false)
 	text := fmt.Sprint(ev, ev.Connection())
 
-	e := ev.End()
-	if fmt.Sprint(e.Info, *e.Sent, *e.Received, *e.Intended) != fmt.Sprint(l.info(), *l.hs.sent, *l.hs.received, *l.hs.intended) {
+	e, r := ev.End(), l.machine().Record()
+	if fmt.Sprint(e.Info, *e.Sent, *e.Received, *e.Intended) != fmt.Sprint(l.info(), outside(*r.Sent), outside(*r.Received), outside(*r.Intended)) {
 		t.Errorf("End says %+v", e)
 	}
 	*e.Sent, *e.Received, *e.Intended = CloseFrame{}, CloseFrame{}, CloseFrame{}

@@ -401,8 +401,8 @@ func TestEviction(t *testing.T) {
 	})
 }
 
-// A Read that holds the peer's Close back, because ours may have been first,
-// is woken, too, within a moment in which ours may still leave.
+// A Read that goes on behind the peer's Close while ours waits for room is woken,
+// too, at once.
 func TestCloseWakesAReadOfThePeersClose(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := guard(t, closeguard.Server, closeguard.Options{})
@@ -415,7 +415,7 @@ func TestCloseWakesAReadOfThePeersClose(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		go c.Close()
 		is(t, <-read, net.ErrClosed)
-		c.after(1105 * time.Millisecond)
+		c.after(1100 * time.Millisecond)
 		c.peerGets("binary of 65532 bytes | close 1008")
 		c.peer.Close()
 		<-c.Done()

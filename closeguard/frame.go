@@ -1,16 +1,12 @@
 package closeguard
 
 import (
-	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
-	"strings"
-	"unicode/utf8"
-)
 
-const (
-	maxControlPayload = 125                   // bytes, RFC 6455 section 5.5
-	maxReason         = maxControlPayload - 2 // bytes left behind the code
+	"github.com/closeguard/ws/closeguard/internal/closing"
+	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
 // A CloseFrame is what a Close frame says. It is a value: comparable, and safe
@@ -40,48 +36,25 @@ type CloseFrame struct {
 // the code, if there are two bytes for it, and the reason as Fit would send it,
 // UTF-8 repaired and cut to 123 bytes.
 func ParseCloseFrame(payload []byte) (CloseFrame, error) {
-	switch len(payload) {
-	case 0:
-		return CloseFrame{Code: NoStatusReceived}, nil
-	case 1:
-		return CloseFrame{Code: NoStatusReceived}, newFrameError(RulePayloadLength, 1, payload)
+	f, illegal := closing.Parse(payload)
+	if illegal != nil {
+		return outside(f), frameError(illegal)
 	}
-	kept := payload[:min(len(payload), maxControlPayload)]
-	f := CloseFrame{
-		Code:   Code(binary.BigEndian.Uint16(kept)),
-		Reason: string(kept[2:]),
-	}
-	var err *FrameError
-	switch {
-	case len(payload) > maxControlPayload:
-		err = newFrameError(RuleControlLength, int64(len(payload)), payload)
-	case !receivable(f.Code):
-		err = newFrameError(RuleCode, int64(f.Code), payload)
-	case !utf8.ValidString(f.Reason):
-		err = newFrameError(RuleReasonUTF8, invalidAt(f.Reason), payload)
-	default:
-		return f, nil
-	}
-	f.Reason = fitReason(f.Reason)
-	return f, err
+	return outside(f), nil
 }
+
+// inside is the frame as the closing handshake has it, outside the way back.
+func (f CloseFrame) inside() closing.Frame { return closing.Frame{Code: int(f.Code), Reason: f.Reason} }
+
+func outside(f closing.Frame) CloseFrame { return CloseFrame{Code: Code(f.Code), Reason: f.Reason} }
 
 // Validate reports whether an endpoint of that role may begin a Close with the
 // frame: a Sendable code, or NoStatusReceived without a reason for the empty
 // Close, and a reason of at most 123 bytes of UTF-8. The error is a
 // *FrameError.
 func (f CloseFrame) Validate(role Role) error {
-	switch {
-	case f.Code == NoStatusReceived && f.Reason == "":
-		return nil
-	case f.Code == NoStatusReceived:
-		return newFrameError(RuleReasonWithoutCode, int64(len(f.Reason)), nil)
-	case !f.Code.Sendable(role):
-		return newFrameError(RuleCode, int64(f.Code), nil)
-	case len(f.Reason) > maxReason:
-		return newFrameError(RuleReasonLength, int64(len(f.Reason)), nil)
-	case !utf8.ValidString(f.Reason):
-		return newFrameError(RuleReasonUTF8, invalidAt(f.Reason), nil)
+	if v := f.inside().Check(closing.Role(role)); v != nil {
+		return frameError(v)
 	}
 	return nil
 }
@@ -94,17 +67,7 @@ func (f CloseFrame) AppendPayload(dst []byte, role Role) ([]byte, error) {
 	if err := f.Validate(role); err != nil {
 		return dst, err
 	}
-	return f.appendPayload(dst), nil
-}
-
-// appendPayload is AppendPayload for a frame that is known to be legal: an
-// answer may repeat what only the peer may begin with.
-func (f CloseFrame) appendPayload(dst []byte) []byte {
-	if f.Code == NoStatusReceived {
-		return dst
-	}
-	dst = binary.BigEndian.AppendUint16(dst, uint16(f.Code))
-	return append(dst, f.Reason...)
+	return f.inside().AppendPayload(dst), nil
 }
 
 // Fit returns the nearest frame that is valid for the role. A valid frame
@@ -115,18 +78,7 @@ func (f CloseFrame) appendPayload(dst []byte) []byte {
 // role may not send becomes InternalError. In the reason, bytes that are not
 // UTF-8 become U+FFFD, one for each run of them, and what is then longer than
 // 123 bytes is cut between two characters.
-func (f CloseFrame) Fit(role Role) CloseFrame {
-	switch {
-	case f.Code == NoStatusReceived:
-		return CloseFrame{Code: NoStatusReceived}
-	case f.Code == AbnormalClosure || f.Code == TLSHandshake:
-		f.Code = GoingAway
-	case !f.Code.Sendable(role):
-		f.Code = InternalError
-	}
-	f.Reason = fitReason(f.Reason)
-	return f
-}
+func (f CloseFrame) Fit(role Role) CloseFrame { return outside(f.inside().Fit(closing.Role(role))) }
 
 // String returns the frame on one line, the reason quoted and escaped as in Go
 // source: `1001 going away "tab closed"`. Without a reason it is the code's
@@ -138,56 +90,30 @@ func (f CloseFrame) String() string {
 	return f.Code.String() + " " + strconv.Quote(f.Reason)
 }
 
-// fitReason repairs before it cuts, because U+FFFD is longer than a broken
-// byte.
-func fitReason(s string) string {
-	s = strings.ToValidUTF8(s, string(utf8.RuneError))
-	if len(s) <= maxReason {
-		return s
-	}
-	n := maxReason
-	for !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
-
-// invalidAt returns the index of the first byte of s that is not UTF-8, and
-// len(s) if all are.
-func invalidAt(s string) int64 {
-	for i := 0; ; {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n < 2 {
-			return int64(i)
-		}
-		i += n
-	}
-}
-
 // A Rule is the rule of RFC 6455 that a FrameError is about. The zero Rule is
 // none. Each comment says what FrameError.Value holds.
 type Rule string
 
 // Rules for what a Close frame says.
 const (
-	RuleCode              Rule = "close code"           // the code may not be in a frame, or not from this role; Value: the code
-	RuleReasonWithoutCode Rule = "reason without code"  // a reason follows a code; Value: bytes of reason
-	RulePayloadLength     Rule = "close payload length" // none, or two bytes and more; Value: bytes of payload
-	RuleReasonLength      Rule = "reason length"        // at most 123 bytes; Value: bytes of reason
-	RuleReasonUTF8        Rule = "reason UTF-8"         // the reason is UTF-8; Value: index in the reason of the first byte that is not
+	RuleCode              = Rule(closing.RuleCode)              // the code may not be in a frame, or not from this role; Value: the code
+	RuleReasonWithoutCode = Rule(closing.RuleReasonWithoutCode) // a reason follows a code; Value: bytes of reason
+	RulePayloadLength     = Rule(closing.RulePayloadLength)     // none, or two bytes and more; Value: bytes of payload
+	RuleReasonLength      = Rule(closing.RuleReasonLength)      // at most 123 bytes; Value: bytes of reason
+	RuleReasonUTF8        = Rule(closing.RuleReasonUTF8)        // the reason is UTF-8; Value: index in the reason of the first byte that is not
 )
 
 // Rules for frame headers. Every frame must keep them, so a Close that breaks
 // one is not read as a Close.
 const (
-	RuleControlLength     Rule = "control frame length"     // at most 125 bytes; Value: bytes of payload
-	RuleFragmentedControl Rule = "fragmented control frame" // a control frame is final; Value: its opcode
-	RuleMask              Rule = "mask"                     // clients mask, servers don't; Value: the mask bit that was found
-	RuleRSV               Rule = "reserved bits"            // zero, unless an extension uses them; Value: RSV1, 2, 3 as 4, 2, 1
-	RuleOpcode            Rule = "opcode"                   // 3 to 7 and 0xb to 0xf are reserved; Value: the opcode
-	RuleLength            Rule = "payload length"           // the highest of the 64 bits is zero; Value: the length, which is negative
-	RuleContinuation      Rule = "continuation"             // a continuation has something to continue; Value: its opcode, 0
-	RuleInterleaved       Rule = "interleaved message"      // a message ends before the next one begins; Value: the opcode of the new one
+	RuleControlLength     = Rule(closing.RuleControlLength)     // at most 125 bytes; Value: bytes of payload
+	RuleFragmentedControl = Rule(closing.RuleFragmentedControl) // a control frame is final; Value: its opcode
+	RuleMask              = Rule(closing.RuleMask)              // clients mask, servers don't; Value: the mask bit that was found
+	RuleRSV               = Rule(closing.RuleRSV)               // zero, unless an extension uses them; Value: RSV1, 2, 3 as 4, 2, 1
+	RuleOpcode            = Rule(closing.RuleOpcode)            // 3 to 7 and 0xb to 0xf are reserved; Value: the opcode
+	RuleLength            = Rule(closing.RuleLength)            // the highest of the 64 bits is zero; Value: the length, which is negative
+	RuleContinuation      = Rule(closing.RuleContinuation)      // a continuation has something to continue; Value: its opcode, 0
+	RuleInterleaved       = Rule(closing.RuleInterleaved)       // a message ends before the next one begins; Value: the opcode of the new one
 )
 
 // A FrameError says which rule of RFC 6455 a frame breaks. Functions of this
@@ -207,11 +133,10 @@ type FrameError struct {
 
 var _ error = (*FrameError)(nil)
 
-// newFrameError copies payload, which belongs to somebody else, and never more
-// of it than a control frame may have.
-func newFrameError(rule Rule, value int64, payload []byte) *FrameError {
-	kept := payload[:min(len(payload), maxControlPayload)]
-	return &FrameError{Rule: rule, Value: value, Payload: append([]byte(nil), kept...)}
+// frameError is a violation as the program is told of it: a copy, which nobody
+// changes any more.
+func frameError(v *closing.Violation) *FrameError {
+	return &FrameError{Rule: Rule(v.Rule), Value: v.Value, Payload: slices.Clone(v.Payload)}
 }
 
 // Code returns the code with which an endpoint answers such a frame:
@@ -241,11 +166,11 @@ func (e *FrameError) describe() (text, section string) {
 	case RulePayloadLength:
 		return fmt.Sprintf("close payload of length %d is too short for a code", e.Value), "5.5.1"
 	case RuleReasonLength:
-		return fmt.Sprintf("close reason of %d bytes is longer than %d", e.Value, maxReason), "5.5"
+		return fmt.Sprintf("close reason of %d bytes is longer than %d", e.Value, closing.MaxReason), "5.5"
 	case RuleReasonUTF8:
 		return fmt.Sprintf("close reason is not UTF-8 at byte %d", e.Value), "5.5.1"
 	case RuleControlLength:
-		return fmt.Sprintf("control frame of %d bytes is longer than %d", e.Value, maxControlPayload), "5.5"
+		return fmt.Sprintf("control frame of %d bytes is longer than %d", e.Value, wire.MaxControl), "5.5"
 	case RuleFragmentedControl:
 		return fmt.Sprintf("control frame with opcode %#x is fragmented", e.Value), "5.5"
 	case RuleMask:

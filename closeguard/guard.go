@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"runtime/debug"
-	"slices"
 	"sync"
+	"time"
 
+	"github.com/closeguard/ws/closeguard/internal/closing"
 	"github.com/closeguard/ws/closeguard/internal/sched"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
@@ -21,16 +21,23 @@ import (
 type Guard struct {
 	opts Options
 
-	clock   *sched.Clock
-	alarms  *sched.Alarms[*link]
-	closers sched.Pool // close TCP
-	tellers sched.Pool // call the observers
-	readers sched.Pool // discard what closing connections still bring
-	writers sched.Pool // send Closes to many, and pings
+	clock  *sched.Clock
+	alarms *sched.Alarms[*link]
+	limits closing.Limits
+
+	closers      sched.Pool // close TCP
+	tellers      sched.Pool // call the observers
+	freshReaders sched.Pool // read for the answers to Closes that are just out
+	readers      sched.Pool // read on for the others
+	lookers      sched.Pool // read once more before a limit ends a connection
+	writers      sched.Pool // write Closes and pings
+	blockers     sched.Pool // and where a Write can't be gone on with
+	callers      sched.Pool // call functions of the program's
+
+	lingerers lingerers
 
 	mu       sync.Mutex
 	links    []*link                       // open, or ended and not yet reported; in any order
-	closing  map[*link]struct{}            // finishing in the background
 	keys     map[string]map[*link]struct{} // open, by key
 	opened   uint64
 	upgrades int           // requests that may still become connections
@@ -51,26 +58,32 @@ func New(opts Options) (*Guard, error) {
 		return nil, err
 	}
 	g := &Guard{
-		opts:    o,
-		clock:   sched.NewClock(),
-		closers: sched.Pool{Size: poolSize},
-		tellers: sched.Pool{Size: poolSize},
-		readers: sched.Pool{Size: poolSize},
-		writers: sched.Pool{Size: poolSize},
-		closing: make(map[*link]struct{}),
+		opts:  o,
+		clock: sched.NewClock(),
+		limits: closing.Limits{
+			Idle:  o.CloseIdle,
+			Total: o.CloseTimeout,
+			Gap:   min(readGap, o.CloseIdle/2), // what has come is taken before a limit ends it
+			Bytes: o.CloseBytes,
+		},
 		keys:    make(map[string]map[*link]struct{}),
 		drained: make(chan struct{}),
 	}
 	g.alarms = sched.NewAlarms[*link](g.clock)
+	for _, p := range []*sched.Pool{&g.closers, &g.tellers, &g.readers, &g.lookers, &g.writers, &g.blockers, &g.callers} {
+		p.Size = poolSize
+	}
+	g.freshReaders.Size = poolSize / 4
+	g.readers.Size -= g.freshReaders.Size
 	return g, nil
 }
 
 // now is the time on the guard's own clock.
 func (g *Guard) now() instant { return g.clock.Now() }
 
-// readGap is how long a closing connection may stay unread; short enough that
-// what has come is taken before a limit ends it.
-func (g *Guard) readGap() instant { return min(readGap, g.opts.CloseIdle/2) }
+// readGap is how long, once our Close is out, the library may leave the
+// connection unread before the guard reads it.
+const readGap = time.Second
 
 // WrapConn guards a connection that no HTTP handler of the program's made,
 // from its first frame on: the opening handshake must be over. The role is
@@ -88,7 +101,7 @@ func (g *Guard) WrapConn(nc net.Conn, role Role) (*Conn, error) {
 	l := g.newLink(context.Background(), ConnInfo{Role: role})
 	l.attach(nc)
 	l.claim(wire.Reserved) // which extensions were agreed on, nobody says
-	c := l.handle()
+	c := newConn(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.arm()
@@ -107,7 +120,7 @@ func (g *Guard) WrapHandshake(nc net.Conn) (*Conn, error) {
 	}
 	l := g.newLink(context.Background(), ConnInfo{Role: Client})
 	l.attach(nc)
-	return l.handle(), nil
+	return newConn(l), nil
 }
 
 // Guarded returns the Conn in nc or below it, by NetConn methods, that this
@@ -163,7 +176,6 @@ func (g *Guard) remove(l *link) {
 func (g *Guard) ended(l *link) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.closing, l)
 	g.unkey(l)
 }
 
@@ -175,61 +187,32 @@ func (g *Guard) settle() {
 	}
 }
 
-// linger counts a connection that finishes in the background, and evicts
-// another one if they are too many.
-func (g *Guard) linger(l *link) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.closing[l] = struct{}{}
-	if len(g.closing) > g.opts.MaxClosing {
-		go g.evict()
-	}
-}
+// observe tells all observers of one event.
+func (g *Guard) observe(ctx context.Context, ev Event) { g.observeFrom(0, ctx, ev) }
 
-// evict ends the closing connection that has gone longest without a byte.
-func (g *Guard) evict() {
-	g.mu.Lock()
-	closing := slices.Collect(maps.Keys(g.closing))
-	g.mu.Unlock()
-	var oldest *link
-	var since instant
-	for _, l := range closing {
-		l.mu.Lock()
-		if at := max(l.lastByte(), l.since); !l.ending && (oldest == nil || at < since) {
-			oldest, since = l, at
-		}
-		l.mu.Unlock()
-	}
-	if oldest == nil || len(closing) <= g.opts.MaxClosing {
+// observeFrom tells the observers from the i-th on. One that ends its goroutine,
+// as a test's FailNow does, keeps none of the others from being told.
+func (g *Guard) observeFrom(i int, ctx context.Context, ev Event) {
+	if i == len(g.opts.Observers) {
 		return
 	}
-	g.mu.Lock()
-	delete(g.closing, oldest)
-	g.mu.Unlock()
-	oldest.mu.Lock()
-	defer oldest.mu.Unlock()
-	oldest.expire(ErrEvicted)
-}
-
-// observe tells all observers of one event.
-func (g *Guard) observe(ctx context.Context, ev Event) {
-	if ctx.Done() != nil {
-		ctx = context.WithoutCancel(ctx)
-	}
-	for _, o := range g.opts.Observers {
-		g.protect(ctx, "Observer", func() { o.Observe(ctx, ev) })
-	}
+	defer g.observeFrom(i+1, ctx, ev)
+	g.protect(ctx, "Observer", func() { g.opts.Observers[i].Observe(ctx, ev) })
 }
 
 // protect runs a callback of the program's and logs its panic.
 func (g *Guard) protect(ctx context.Context, what string, f func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			g.errorLog().ErrorContext(ctx, "closeguard: panic in "+what,
-				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			g.logPanic(ctx, what, v)
 		}
 	}()
 	f()
+}
+
+// logPanic logs what somebody panicked with, from inside the recovering function.
+func (g *Guard) logPanic(ctx context.Context, what string, v any) {
+	g.errorLog().ErrorContext(ctx, "closeguard: panic in "+what, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 }
 
 func (g *Guard) errorLog() *slog.Logger {
@@ -247,13 +230,16 @@ func (g *Guard) refuse(ctx context.Context, info ConnInfo, status int, err error
 	g.mu.Lock()
 	g.busy++
 	g.mu.Unlock()
-	go func() {
+	ctx = context.WithoutCancel(ctx)
+	g.tellers.Do(func() {
+		defer func() {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.busy--
+			g.settle()
+		}()
 		g.observe(ctx, &Refused{Info: info, Status: status, Err: err})
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.busy--
-		g.settle()
-	}()
+	})
 }
 
 // progress tells the observers how far a shutdown is.

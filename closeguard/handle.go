@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 )
 
 type linkKey struct{}
@@ -15,27 +14,25 @@ type linkKey struct{}
 // a nil Handle and may be called at the same time.
 type Handle struct{ link *link }
 
-// requestContext is a link as the context of its request: the one that the
-// request came with, and in it the link.
-type requestContext link
-
-func (c *requestContext) Deadline() (time.Time, bool) { return c.ctx.Deadline() }
-func (c *requestContext) Done() <-chan struct{}       { return c.ctx.Done() }
-func (c *requestContext) Err() error                  { return c.ctx.Err() }
+// requestContext is the context that a request came with, and in it the link.
+type requestContext struct {
+	context.Context
+	link *link
+}
 
 // String names the context as those of package context do.
 func (c *requestContext) String() string {
-	if s, ok := c.ctx.(fmt.Stringer); ok {
+	if s, ok := c.Context.(fmt.Stringer); ok {
 		return s.String() + ".WithConnection"
 	}
-	return fmt.Sprintf("%T.WithConnection", c.ctx)
+	return fmt.Sprintf("%T.WithConnection", c.Context)
 }
 
 func (c *requestContext) Value(key any) any {
 	if key == (linkKey{}) {
-		return (*link)(c)
+		return c.link
 	}
-	return c.ctx.Value(key)
+	return c.Context.Value(key)
 }
 
 // FromContext returns the handle of the request below [Guard.Middleware] that
@@ -75,7 +72,7 @@ func (h *Handle) CloseWith(ctx context.Context, code Code, reason string) error 
 // Abort is [Conn.Abort].
 func (h *Handle) Abort() {
 	if h != nil {
-		h.link.abort(ErrAborted)
+		h.link.abort()
 	}
 }
 

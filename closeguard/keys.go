@@ -3,6 +3,8 @@ package closeguard
 import (
 	"context"
 	"slices"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // SetKeys sets the keys by which [Guard.CloseKey] finds the connection, such as
@@ -23,7 +25,7 @@ func (l *link) setKeys(keys []string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.unkey(l)
-	if l.reported || l.phase == phasePlain || len(keys) == 0 {
+	if l.machine().Stage() == closing.Reported || l.phase == phasePassthrough || len(keys) == 0 {
 		return
 	}
 	l.needLabels().keys = slices.Clone(keys)
@@ -78,9 +80,9 @@ func (g *Guard) CloseFunc(ctx context.Context, match func(ConnInfo) bool, frame 
 	var links []*link
 	for _, l := range g.all() {
 		l.mu.Lock()
-		info, open := l.info().clone(), l.hs.open()
+		info, r := l.info().clone(), l.machine().Record()
 		l.mu.Unlock()
-		if open && match(info) {
+		if r.Open() && match(info) {
 			links = append(links, l)
 		}
 	}
@@ -88,7 +90,7 @@ func (g *Guard) CloseFunc(ctx context.Context, match func(ConnInfo) bool, frame 
 }
 
 func (g *Guard) kick(ctx context.Context, links []*link, frame CloseFrame) (Report, error) {
-	r := newRound(g, ErrKicked)
+	r := newRound(g, closing.Kicked)
 	r.joinAll(links)
 	r.sealed()
 	send := g.sender()

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/closeguard/ws/closeguard/internal/closing"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
@@ -11,9 +12,11 @@ import (
 // when the next thing is due. All connections share the guard's alarms.
 type lifetime struct {
 	expires       instant   // by MaxAge, 0: never
+	over          bool      // a limit was reached
 	data          instant   // when part of a data frame went last, either way
 	tried         instant   // when a ping was due last
 	pinged        instant   // when the ping left that is not answered, 0: there is none
+	stuck         instant   // since when a ping that is due can't leave, 0: it could
 	pinging       bool      // one is being written
 	pingBy        time.Time // its own deadline
 	writing       instant   // since when a Write has been under way, 0: none is
@@ -64,97 +67,160 @@ func (f *lifetime) wrote() {
 	}
 }
 
-// next is what is due first and why. The cause nil is a ping.
-func (f *lifetime) next(l *link) (due instant, cause error) {
+// next is what is due first and why; NoCause is a ping. After the peer's Close or
+// the end of TCP only what limits the connection itself holds on, and our own
+// Close has limits of its own.
+func (f *lifetime) next(l *link) (due instant, cause closing.Cause) {
+	m := l.machine()
+	if f == nil || f.over || l.phase != phaseOpen || m.Stage() >= closing.Ending || m.Since() != 0 {
+		return 0, closing.NoCause
+	}
 	o := &l.guard.opts
-	earlier := func(at instant, why error) {
+	earlier := func(at instant, why closing.Cause) {
 		if due == 0 || at < due {
 			due, cause = at, why
 		}
 	}
 	if f.expires != 0 {
-		earlier(f.expires, ErrMaxAge)
-	}
-	if o.IdleTimeout > 0 {
-		earlier(f.data+o.IdleTimeout, ErrIdleTimeout)
+		earlier(f.expires, closing.MaxAge)
 	}
 	if o.WriteStall > 0 && f.writing != 0 {
-		earlier(f.writing+o.WriteStall, ErrWriteStall)
+		earlier(f.writing+o.WriteStall, closing.WriteStall)
+	}
+	if r := m.Record(); !r.Open() {
+		return due, cause
+	}
+	if o.IdleTimeout > 0 {
+		earlier(f.data+o.IdleTimeout, closing.IdleTimeout)
 	}
 	if o.PingInterval > 0 {
 		if f.pinged > l.lastByte() {
-			earlier(f.pinged+o.PingTimeout, ErrPingTimeout)
+			earlier(f.pinged+o.PingTimeout, closing.PingTimeout)
 		} else {
-			earlier(max(l.lastByte(), f.pinged, f.tried)+o.PingInterval, nil)
+			earlier(max(l.lastByte(), f.pinged, f.tried)+o.PingInterval, closing.NoCause)
+			if f.stuck > l.lastByte() {
+				earlier(f.stuck+o.PingTimeout, closing.PingTimeout)
+			}
 		}
 	}
 	return due, cause
 }
 
-// tickOpen does what is due on an open connection.
-func (l *link) tickOpen(now instant) {
+// tickLife does what is due of a connection's lifetime.
+func (l *link) tickLife() {
+	now := l.guard.now()
 	due, cause := l.life.next(l)
 	switch {
-	case now < due:
-	case cause == nil:
+	case due == 0 || now < due:
+	case cause == closing.NoCause:
 		l.life.tried = now
 		if l.resumable {
 			l.guard.writers.Do(l.ping)
 		} else {
-			go l.ping() // it may block
+			l.guard.blockers.Do(l.ping) // it may block
 		}
-	case cause == ErrPingTimeout && !l.in.Locked(): //nolint:errorlint // next gives this very value
-		// What the peer sent is still unread: nothing can be told until the
-		// library reads again.
-		l.life.tried, l.life.pinged = now, 0
+	case l.unread(cause):
+		// Nothing can be told of the peer until the library reads again.
+		l.life.tried, l.life.pinged, l.life.stuck, l.life.data = now, 0, 0, now
 	default:
-		info := l.info()
-		l.mu.Unlock()
-		f := l.guard.frameFor(info, cause)
-		l.mu.Lock()
-		l.request(f, cause)
-		l.settle()
+		l.life.over = true
+		l.guard.callers.Do(func() { l.expireLife(cause) })
 	}
 }
 
-// ping sends a ping of the guard's if the wire is between two frames and nobody
-// writes. Otherwise there will be another time: where the library writes, the
-// peer's bytes or WriteStall decide.
-func (l *link) ping() {
+// unread reports whether the peer's silence may be the library's, which doesn't
+// read. Where the system doesn't tell what lies unread, a pong may.
+func (l *link) unread(cause closing.Cause) bool {
+	if l.in.Locked() || cause != closing.PingTimeout && cause != closing.IdleTimeout {
+		return false
+	}
+	n, known := unreadBytes(l.raw)
+	return n > 0 || !known && cause == closing.PingTimeout
+}
+
+// expireLife closes the connection at a limit of its lifetime. Where no Close can
+// leave any more, it is cut.
+func (l *link) expireLife(cause closing.Cause) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.out.Locked() || !l.outScan.Between() || len(l.tail) > 0 || l.broken || l.own != nil || !l.hs.open() || l.ending {
+	if r := l.machine().Record(); r.Down != nil {
+		l.on(closing.Told{Reason: closing.Reason{Cause: cause}})
+		l.on(closing.CutOff{How: closing.Cut})
+		l.run()
+		return
+	}
+	info := l.info()
+	var f CloseFrame
+	l.yield(func() { f = l.guard.frameFor(info, sentinel(cause)) })
+	l.on(closing.Ask{Frame: f.inside(), Reason: closing.Reason{Cause: cause}})
+	l.run()
+}
+
+// ping sends a ping of the guard's if the wire is between two frames and nobody
+// writes. Otherwise there will be another time; but where the transport takes
+// nothing, a ping that can't leave counts as one that isn't answered.
+func (l *link) ping() {
+	defer l.survive()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.machine()
+	if r := m.Record(); !r.Open() || m.Stage() >= closing.Ending || m.Busy() {
 		return
 	}
 	f := l.life
+	if l.out.Locked() {
+		f.isStuck(l)
+		return
+	}
+	if !l.outScan.Between() || m.CloseCut() || m.Edge() != closing.Boundary {
+		return
+	}
 	l.out.LockNow()
-	f.pinging = true
-	f.pingBy = time.Time{}
-	if l.resumable {
-		f.pingBy = time.Now().Add(patience) // a full buffer must not keep the library waiting
-	}
-	l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // Write tells
-	frame, began := l.frame(wire.Ping, nil), l.guard.now()
-	n, err := l.pass(frame)
-	if n > 0 && ranOut(err) && !l.closed {
-		// The rest has to leave before anything else.
-		f.pingBy = time.Time{}
-		l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // as above
-		_, err = l.pass(frame[n:])
-	}
-	l.raw.SetWriteDeadline(f.writeDeadline) //nolint:errcheck // as the library had it
+	began := l.guard.now()
+	err := l.writePingYielding()
 	f.pinging = false
+	l.raw.SetWriteDeadline(f.writeDeadline) //nolint:errcheck // as the library had it
 	switch {
 	case err == nil:
-		f.pinged = began // the pong may have come before Write has returned
-	case n > 0, ranOut(err) && !l.resumable:
-		l.needClosing().broken = true
-	case !ranOut(err) && !l.ending:
-		l.handshake().sawEnd(err)
+		f.pinged, f.stuck = began, 0 // the pong may have come before the ping's Write has returned
+	case ranOut(err):
+		f.isStuck(l)
+	case l.machine().Stage() < closing.Ending:
+		l.on(closing.WriteFailed{Reason: closing.Reason{Cause: causeOf(err), Err: err}})
 	}
 	l.out.Unlock()
-	l.settle()
+	l.run()
 	l.schedule()
+}
+
+// isStuck takes note of a ping that the transport doesn't take.
+func (f *lifetime) isStuck(l *link) {
+	if f.stuck <= l.lastByte() {
+		f.stuck = l.guard.now()
+	}
+	l.schedule()
+}
+
+// writePingYielding writes a ping, with the direction's lock. A full buffer must
+// not keep the library waiting; but what has begun has to be finished.
+func (l *link) writePingYielding() error {
+	f := l.life
+	f.pinging, f.pingBy = true, time.Time{}
+	if l.resumable {
+		f.pingBy = time.Now().Add(patience)
+	}
+	l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // Write tells
+	frame := l.frame(wire.Ping, nil)
+	n, err := l.passYielding(frame)
+	if n > 0 && err != nil && ranOut(err) && !l.app.Closed {
+		f.pingBy = time.Time{}
+		l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // as above
+		_, err = l.passYielding(frame[n:])
+	}
+	if err != nil && (n > 0 || ranOut(err) && !l.resumable) {
+		l.on(closing.WireBroken{})
+	}
+	return err
 }
 
 // setWriteDeadline is the library's. It counts for a ping of the guard's that

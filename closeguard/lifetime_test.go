@@ -272,11 +272,10 @@ func TestPingsLeaveDeadlinesAlone(t *testing.T) {
 	}
 }
 
-// A ping that can't leave doesn't keep the library waiting, and isn't held
-// against the peer.
+// A ping that can't leave doesn't keep the library waiting, and leaves when it can.
 func TestPingIntoAFullBuffer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		c := guardPipe(t, closeguard.Server, closeguard.Options{PingInterval: 10 * sec}, 100, nil).begin()
+		c := guardPipe(t, closeguard.Server, closeguard.Options{PingInterval: 10 * sec, PingTimeout: time.Hour}, 100, nil).begin()
 		c.write(big(98)) // all that there is room for
 		c.when(10*sec+ms, func() {
 			c.SetWriteDeadline(time.Now().Add(10 * ms))
@@ -472,11 +471,14 @@ func TestCloseFrameFor(t *testing.T) {
 
 // A lifetime ends what is open. A connection that is closing has the limits of
 // the closing handshake, and one that the peer has closed is the library's to
-// answer (rule 4), however long that takes.
+// answer (rule 4), however long that takes; only MaxAge and WriteStall hold until
+// the end.
 func TestLifetimesOfWhatIsNotOpenAnyMore(t *testing.T) {
 	opts := closeguard.Options{PingInterval: sec, IdleTimeout: 2 * sec, MaxAge: 2 * sec, WriteStall: sec}
 	t.Run("closed by the peer", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
+			opts := opts
+			opts.MaxAge = 0
 			c := guard(t, closeguard.Server, opts)
 			c.send(closeWith(4000, "bye"))
 			c.read(closeWith(4000, "bye"))
@@ -635,4 +637,83 @@ func TestPongBeforeThePingsWriteReturns(t *testing.T) {
 		c.Close()
 		<-c.Done()
 	})
+}
+
+// A peer that is dead is found by pings also where the program writes and writes:
+// a ping that is due and can't leave starts the timeout.
+func TestPingTimeoutOfAPeerThatTakesNothing(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		write func(c *guarded)
+	}{
+		{"ten messages a second", func(c *guarded) {
+			for c.Event() == nil {
+				if _, err := c.Write(wireBytes(closeguard.Server, big(100))); err != nil {
+					return
+				}
+				time.Sleep(100 * ms)
+			}
+		}},
+		{"one message that fills the buffer", func(c *guarded) { c.Write(wireBytes(closeguard.Server, big(1<<20))) }},
+		{"a buffer filled to the brim", func(c *guarded) { c.write(big(1020)) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := guardPipe(t, closeguard.Server, closeguard.Options{PingInterval: 5 * sec, PingTimeout: 10 * sec, CloseIdle: sec}, 1024, nil)
+				go c.readAll()
+				go tt.write(c)
+				<-c.Done()
+				if took := time.Since(c.began); took > 20*sec {
+					t.Errorf("found after %v", took)
+				}
+				if !errors.Is(c.Event(), closeguard.ErrPingTimeout) {
+					t.Errorf("the end: %v", c.Event())
+				}
+				c.Close()
+			})
+		})
+	}
+}
+
+// After the peer's Close or the end of its stream a Write that is blocked has
+// WriteStall, and the connection MaxAge.
+func TestLifetimesAfterThePeersEnd(t *testing.T) {
+	for name, end := range map[string]func(c *guarded){
+		"Close": func(c *guarded) { c.send(closeWith(1000, "")) },
+		"FIN":   func(c *guarded) { c.peer.CloseWrite() },
+	} {
+		t.Run(name+", WriteStall", func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := guardPipe(t, closeguard.Server, closeguard.Options{WriteStall: sec, CloseIdle: sec}, 1024, nil)
+				wrote := make(chan error)
+				go func() { _, err := c.Write(wireBytes(closeguard.Server, big(1<<20))); wrote <- err }()
+				synctest.Wait()
+				end(c)
+				c.Read(make([]byte, 100))
+				if err := <-wrote; err == nil {
+					t.Error("the Write succeeds")
+				}
+				if took := time.Since(c.began); took > 3*sec {
+					t.Errorf("Write is blocked for %v", took)
+				}
+				<-c.Done()
+				c.Close()
+			})
+		})
+		t.Run(name+", MaxAge", func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := guard(t, closeguard.Server, closeguard.Options{MaxAge: 3 * sec, CloseIdle: sec})
+				end(c)
+				c.Read(make([]byte, 100))
+				<-c.Done()
+				if took := time.Since(c.began); took > 5*sec {
+					t.Errorf("it ended after %v", took)
+				}
+				if _, first := c.Event().(*closeguard.PeerClosed); !first && !errors.Is(c.Event(), closeguard.ErrMaxAge) {
+					t.Errorf("the end: %v", c.Event())
+				}
+				c.Close()
+			})
+		})
+	}
 }

@@ -2,50 +2,44 @@ package closeguard
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"weak"
 
+	"github.com/closeguard/ws/closeguard/internal/closing"
 	"github.com/closeguard/ws/closeguard/internal/sched"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
 // link is one connection from the opening handshake to the close event. The
-// program holds a [Conn], which points here; the guard's set, the goroutine
-// that finishes a closing handshake and the request's context point here too
-// and never at the Conn, so that a dropped Conn can be collected.
+// program holds a [Conn], which points here; the guard's set, the goroutines
+// that finish a closing handshake and the request's context point here too and
+// never at the Conn, so that a dropped Conn can be collected.
 //
-// mu guards the state and is never held over I/O: whoever reads or writes
-// takes the direction's lock instead. A frame's way: read.go scans what the
-// library gets, write.go what it sends, handshake.go says what a Close means,
-// and settle, below, does what follows.
+// What happens is told to the closing machine, and the loop in run carries out
+// what the machine decides. A frame's way: inbound.go scans what the library
+// gets, outbound.go what it sends, the machine says what a Close means.
+//
+// mu guards the state and is never held over I/O: whoever reads or writes takes
+// the direction's lock instead. It is given up in yield and in the direction's
+// lock, and in functions whose names end in Yielding.
 type link struct {
 	guard *Guard
-	ctx   context.Context // of the request that made it
 	identity
 
 	mu    sync.Mutex
 	raw   net.Conn // nil until the program hijacks or wraps it
 	conn  weak.Pointer[Conn]
-	over  atomic.Bool // the ending is final, TCP is closed
+	ctx   context.Context // for the observers, see context
+	over  atomic.Bool     // TCP is closed and the end is final
 	phase phase
 	role  Role
+	errand
 	traits
-
-	closed  bool // the library has closed its net.Conn
-	serving bool // a handler is running: closed is only a mark, see Conn.Serve
-	beneath bool // the handler runs below the middleware, which would see it panic
-	ending  bool // a goroutine is closing TCP
-
-	reported bool // the close event is with the observers
-	busy     bool // a shutdown shall wait, see Conn.Busy
-	waited   bool // a shutdown waits
+	app closing.App
 
 	in, out         sched.IOMutex
 	inScan, outScan wire.Scanner // whoever has the direction's lock needs no mu for its scanner
@@ -57,7 +51,7 @@ type link struct {
 	wake  instant // when the alarm rings, 0: it isn't set
 
 	*opening               // nil when the opening handshake is over
-	*closing               // calm until something points to an end; see needClosing
+	end      *ending       // nil while nothing points to an end
 	life     *lifetime     // nil if no lifetime is limited
 	watched  *watch        // contexts of calls, see Call
 	mail     *mail         // nil if there is nothing to tell
@@ -68,10 +62,19 @@ type link struct {
 type phase uint8
 
 const (
-	phaseHTTP  phase = iota // before the end of a 101's head
-	phaseOpen               // frames follow
-	phasePlain              // no WebSocket: whatever comes passes, for ever
-	phaseTold               // a Witness: there is no transport
+	phaseHTTP        phase = iota // before the end of a 101's head
+	phaseOpen                     // frames follow
+	phasePassthrough              // no WebSocket: whatever comes passes, for ever
+	phaseWitness                  // there is no transport
+)
+
+// errand is whether the connection is in the middle of something.
+type errand uint8
+
+const (
+	idle    errand = iota // see Conn.Idle
+	busy                  // see Conn.Busy
+	awaited               // busy, and a shutdown waits for it
 )
 
 // traits are what the guard knows about a connection's transport and library.
@@ -82,8 +85,8 @@ type traits struct {
 	// left, and can be gone on with. Not so with TLS.
 	resumable bool
 
-	// trusting: the library takes io.EOF for the end of a message (rule 8).
-	trusting bool
+	// eofEndsMessage: the library takes io.EOF for the end of a message (rule 8).
+	eofEndsMessage bool
 }
 
 // opening is what is needed until the end of the opening handshake.
@@ -91,7 +94,23 @@ type opening struct {
 	upgrade *upgrade  // a server's request, once it was hijacked
 	head    wire.Head // of the answer
 	early   []byte    // what the peer sent before the 101 was out
-	proxied bool      // a client asked a proxy to CONNECT
+	proxy   proxy     // of a client
+}
+
+// ending is what a connection needs from the moment that something points to
+// its end.
+type ending struct {
+	closing.Machine
+
+	theirs wire.Collector     // the payload of the peer's Close
+	fault  *closing.Violation // of the frame that comes; nil: it isn't the first with one
+	held   *heldClose         // what has come of the library's Close
+
+	sent   chan struct{} // closed when our Close has left or can't, made by whoever waits
+	rounds []*round      // that closed it together with others
+	panic  *PanicError
+
+	linger lingering
 }
 
 // instant is a time on the guard's clock, which is never 0.
@@ -99,7 +118,7 @@ type instant = time.Duration
 
 // newLink is a connection of which nothing is known but the request.
 func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
-	l := &link{guard: g, ctx: ctx, closing: calm}
+	l := &link{guard: g, ctx: ctx}
 	l.identify(info)
 	l.opening = new(opening)
 	l.inScan.Masked = info.Role == Server
@@ -110,30 +129,34 @@ func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
 // attach gives the link its transport.
 func (l *link) attach(raw net.Conn) {
 	l.raw = raw
-	l.resumable = !speaksTLS(raw)
+	l.resumable = resumesWrites(raw)
 	if a := raw.RemoteAddr(); l.remote == "" && a != nil {
 		l.remote = a.String()
 	}
 }
 
+// yield gives mu up while f runs: what may block, and the program's own code. A
+// panic in f, or its goroutine's end, goes on with mu held again.
+func (l *link) yield(f func()) {
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	f()
+}
+
+// armYielding is arm for a server, which asks the program for what it wants to be
+// told of the connection.
+func (l *link) armYielding() {
+	u := l.upgrade
+	defer u.settle()
+	l.yield(u.ask)
+	if l.phase == phaseHTTP { // else it was closed meanwhile
+		l.learn(u)
+		l.arm()
+	}
+}
+
 // arm begins the guarded part: the opening handshake has succeeded (rule 0).
 func (l *link) arm() {
-	if u := l.upgrade; u != nil {
-		// The program's own code runs without mu.
-		l.mu.Unlock()
-		route, attrs := u.known()
-		l.mu.Lock()
-		defer u.settle()
-		if l.phase != phaseHTTP {
-			return // closed meanwhile
-		}
-		u.request = nil // from here on it is the program's alone
-		l.route = route
-		if len(attrs) > 0 {
-			labels := l.needLabels()
-			labels.attrs = append(attrs, labels.attrs...)
-		}
-	}
 	early := l.early
 	l.opening = nil
 	l.phase = phaseOpen
@@ -145,8 +168,7 @@ func (l *link) arm() {
 	l.scanIn(early)
 	l.schedule()
 	if late != nil {
-		late.join(l)
-		go l.shutDown(late)
+		late.joinLate(l)
 	}
 }
 
@@ -162,227 +184,166 @@ func (l *link) attend() {
 // relax lets Reads and Writes pass without a look at the state while there is
 // nothing to see there.
 func (l *link) relax() {
-	if l.phase == phaseOpen && l.closing == calm && !l.closed && l.life == nil {
+	if l.phase == phaseOpen && l.end == nil && !l.app.Closed && l.life == nil {
 		l.in.EnableFast()
 		l.out.EnableFast()
 	}
 }
 
-// settle does what follows from the state; everything that changes it calls
-// this. It is the only place that ends a connection.
-func (l *link) settle() {
-	if l.phase != phaseOpen || l.ending || l.quiet() {
-		return
+// machine is the closing handshake, to be asked.
+func (l *link) machine() *closing.Machine {
+	if l.end == nil {
+		return nil
 	}
-	l.tryFlush()
-	gone := l.gone()
-	switch {
-	case l.hs.aborted, l.limit != nil, l.undecided:
-		l.end()
-	case l.hs.complete():
-		if l.hs.down == nil && (l.role == Client || l.late) {
-			l.drain(true)
+	return &l.end.Machine
+}
+
+// needEnding is what the connection needs for its end, to be written.
+func (l *link) needEnding() *ending {
+	if l.end == nil {
+		l.attend()
+		l.end = &ending{Machine: closing.New(closing.Role(l.role), &l.guard.limits)}
+	}
+	return l.end
+}
+
+// on tells the machine what has happened. What follows is for run.
+func (l *link) on(in closing.Input) { l.needEnding().On(in, l.guard.now()) }
+
+// facts are what the machine can't know.
+func (l *link) facts() closing.Facts {
+	writing := l.out.Locked()
+	return closing.Facts{
+		Reading:  l.in.Locked(),
+		Writing:  writing,
+		Between:  !writing && l.outScan.Between(), // else the scanner is the writer's
+		LastByte: l.lastByte(),
+		App:      l.app,
+	}
+}
+
+// run carries out what the machine decides, in goroutines of the guard's.
+func (l *link) run() {
+	for l.step(l.sendLater, l.endLater) {
+	}
+}
+
+// runYielding is run by a call of the library's, which closes TCP by itself where
+// that takes no time.
+func (l *link) runYielding() {
+	for l.step(l.sendLater, l.endYielding) {
+	}
+}
+
+// pushYielding is runYielding by a call that also sends our Close by itself if a
+// moment is enough: the process may end right behind it. It reports whether it
+// has given it that moment.
+func (l *link) pushYielding() (waited bool) {
+	send := func(a closing.Action) {
+		if waited {
+			l.sendLater(a)
 		} else {
-			l.end()
+			waited = l.sendYielding(a)
 		}
-	case l.hs.down != nil && l.own == nil && (gone || l.hs.sent != nil || l.takeover || len(l.rounds) > 0):
-		l.end()
-	case l.hs.sent == nil && l.own == nil:
-	case gone, l.takeover && !l.in.Locked():
-		l.drain(false)
 	}
-	l.schedule()
-	l.in.Broadcast()
-	l.out.Broadcast()
+	for l.step(send, l.endYielding) {
+	}
+	return waited
 }
 
-// quiet reports whether nothing has happened yet that would end the connection.
-func (l *link) quiet() bool { return l.closing == calm && !l.closed && l.hs.open() }
-
-// end closes TCP and reports. It may be called inside the library, and closing
-// may block, as TLS does: that is for a goroutine of its own.
-func (l *link) end() {
-	if l.ending {
-		return
+// step carries out one action and reports whether there may be another one. It
+// is the only place where actions are carried out.
+func (l *link) step(send func(closing.Action), end func(closing.Manner)) bool {
+	if l.end == nil || l.phase == phaseHTTP || l.phase == phasePassthrough {
+		return false
 	}
-	l.ending = true
-	how := l.how
-	switch {
-	case how != orderly:
-	case errors.Is(l.limit, ErrCloseBytes):
-		how = cutRead
-	case l.hs.aborted, l.limit != nil:
-		how = cut
+	l.settleEnd()
+	switch a := l.end.Next(l.facts(), l.guard.now()); a.Do {
+	case closing.SendClose:
+		l.out.LockNow()
+		send(a)
+	case closing.Linger:
+		l.startLinger()
+	case closing.Look:
+		l.guard.lookers.Do(l.look)
+	case closing.HalfClose:
+		l.guard.closers.Do(l.halfClose)
+	case closing.EndTCP:
+		l.guard.alarms.Set(l, 0)
+		l.wake = 0
+		end(a.How)
+	case closing.Report:
+		l.report()
+	case closing.Wait:
+		l.schedule()
+		l.in.Broadcast()
+		l.out.Broadcast()
+		return false
 	}
-	l.guard.alarms.Set(l, 0)
-	if tcp, ok := l.raw.(*net.TCPConn); ok && how == orderly {
-		tcp.Close() //nolint:errcheck // nobody is there to be told
-		l.finalize()
-		return
-	}
-	l.guard.closers.Do(func() {
-		closeTransport(l.raw, how)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.decide()
-		l.finalize()
-	})
+	return true
 }
 
-// finalize fixes the ending: TCP is closed, and nothing more will be known.
-func (l *link) finalize() {
-	l.needClosing().ended = l.guard.now()
+// settleEnd does what is due once when our Close is out, or TCP closed.
+func (l *link) settleEnd() {
+	e := l.end
+	if e.sent != nil && !e.Busy() {
+		close(e.sent)
+		e.sent = nil
+	}
+	if e.Stage() < closing.Ended || l.over.Load() {
+		return
+	}
 	l.over.Store(true)
+	l.leaveLinger()
+	l.guard.ended(l)
 	if l.done != nil {
 		close(l.done)
 	}
 	if c := l.conn.Value(); c != nil {
+		l.ctx = c.ctx
 		runtime.SetFinalizer(c, nil) // nothing is left to be done for it
 	}
-	l.report()
 }
 
-// report hands the final event over, unless a handler is still running or
-// panicking.
-func (l *link) report() {
-	if !l.over.Load() || l.serving || l.reported || l.awaitPanic() {
-		return
-	}
-	l.reported = true
-	l.guard.ended(l)
-	if len(l.guard.opts.Observers) == 0 && len(l.rounds) == 0 {
-		l.guard.remove(l) // there is nobody to tell
-		return
-	}
-	ev := l.event(nil, false)
-	took := ev.end().Handshake
-	if l.since != 0 {
-		took = max(took, l.ended-l.since) // it counts, too, while the Close can't leave
-	}
-	for _, r := range l.rounds {
-		r.count(ev, took)
-	}
-	l.tell(ev)
-}
-
-// event is what is known now, with err as the caller's own cause.
-func (l *link) event(err error, over bool) CloseEvent {
-	switch l.hs.first {
-	case nobody:
-		return nil
-	case byPeer:
-		ev := new(PeerClosed)
-		l.describe(&ev.Ending, err, over)
-		if !over && ev.Err != nil {
-			ev.Err = conceal(ev.Err)
-		}
-		return ev
-	case byUs:
-		ev := new(LocalClosed)
-		l.describe(&ev.Ending, err, over)
-		return ev
-	default:
-		ev := new(Dropped)
-		l.describe(&ev.Ending, err, over)
-		if !over && !ev.aborted && ev.Err != nil {
-			ev.Err = conceal(ev.Err)
-		}
-		return ev
+// schedule makes sure that Wake is called when something is due. One that is
+// called too early looks again, so an alarm is never put off.
+func (l *link) schedule() {
+	due := l.due()
+	if due > 0 && (l.wake == 0 || due < l.wake) {
+		l.wake = due
+		l.guard.alarms.Set(l, due)
 	}
 }
 
-// describe fills e in, which is zero.
-func (l *link) describe(e *Ending, err error, over bool) {
-	now := l.ended
-	if now == 0 {
-		now = l.guard.now()
+// due is when something has to be done if nothing happens until then.
+func (l *link) due() instant {
+	if l.phase != phaseOpen {
+		return closing.ProgramsTurn
 	}
-	e.Info = l.info()
-	e.Duration = now - l.opened
-	e.Idle = now - l.lastByte()
-	e.Sent, e.Received, e.Intended = l.hs.sent, l.hs.received, l.hs.intended
-	e.Panic = l.panic
-	e.misfit, e.aborted = l.hs.misfit, l.hs.aborted
-	e.guard, e.over = l.guard, over
-	if l.hs.began != 0 {
-		e.Handshake = now - l.hs.began
+	due := closing.ProgramsTurn
+	if l.end != nil {
+		due = l.end.Due(l.facts())
 	}
-	var illegal, fault, panicked error
-	if l.hs.illegal != nil {
-		e.illegal, e.answer, illegal = true, l.hs.illegal.Code(), l.hs.illegal
+	if at, _ := l.life.next(l); at > 0 && (due <= 0 || at < due) {
+		due = at
 	}
-	if l.hs.fault != nil {
-		fault = l.hs.fault
-	}
-	if l.panic != nil {
-		panicked = l.panic
-	}
-	var down error
-	if !l.hs.complete() {
-		down = l.hs.down
-		if down == nil && l.hs.first == byTransport {
-			down = l.hs.timedOut
-		}
-	}
-	told := err
-	if told == nil {
-		told = l.told
-	}
-	e.Err = join(panicked, told, l.cause, l.limit, illegal, fault, down)
+	return due
 }
 
-// mail is the events that were not yet handed to the observers; while there is
-// one, a goroutine hands them over.
-type mail struct{ events []Event }
+// Place is where the guard's alarms keep the place of the link's.
+func (l *link) Place() *int32 { return &l.alarm }
 
-// tellOpened tells the observers, if there are any, that the connection is open.
-func (l *link) tellOpened() {
-	if len(l.guard.opts.Observers) > 0 {
-		l.tell(&Opened{Info: l.info()})
+// Wake does what is due.
+func (l *link) Wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wake = 0
+	if l.end != nil {
+		l.end.On(closing.Tick{Facts: l.facts()}, l.guard.now())
+		l.run()
 	}
-}
-
-// tell queues an event for the observers, which are called outside of
-// everything, one after the other.
-func (l *link) tell(ev Event) {
-	if len(l.guard.opts.Observers) == 0 {
-		l.forget(ev)
-		return
-	}
-	if l.mail == nil {
-		l.mail = new(mail)
-		l.guard.tellers.Do(l.deliver)
-	}
-	l.mail.events = append(l.mail.events, ev)
-}
-
-func (l *link) deliver() {
-	for {
-		l.mu.Lock()
-		if len(l.mail.events) == 0 {
-			l.mail = nil
-			l.mu.Unlock()
-			return
-		}
-		ev := l.mail.events[0]
-		l.mail.events = l.mail.events[1:]
-		l.mu.Unlock()
-		l.guard.observe(l.ctx, ev)
-		l.mu.Lock()
-		l.forget(ev)
-		l.mu.Unlock()
-	}
-}
-
-// forget drops the connection from the guard's set once its close event is
-// delivered; the caller has mu.
-func (l *link) forget(ev Event) {
-	if _, ok := ev.(CloseEvent); ok {
-		l.guard.remove(l)
-		for _, r := range l.rounds {
-			r.left(l)
-		}
-	}
+	l.tickLife()
+	l.schedule()
 }
 
 // waitDone is closed when the connection has ended.
@@ -397,87 +358,3 @@ func (l *link) waitDone() <-chan struct{} {
 	}
 	return l.done
 }
-
-// manner is how TCP is closed.
-type manner uint8
-
-const (
-	orderly manner = iota // the transport's own Close
-	cut                   // FIN behind what was sent, and nobody waits for anything
-	cutRead               // cut, and what has come is read: unread bytes would make it a reset
-	reset                 // RST, at once
-)
-
-func closeTransport(raw net.Conn, how manner) {
-	tcp := innermost(raw)
-	switch how {
-	case orderly:
-		if tcp != raw {
-			// TLS says goodbye first, and would wait 5 s for room to do so.
-			defer time.AfterFunc(lastWait, func() { tcp.Close() }).Stop()
-		}
-		raw.Close()
-		return
-	case cut:
-		closeWrite(tcp)
-	case cutRead:
-		closeWrite(tcp)
-		if _, ok := tcp.(syscall.Conn); ok { // only the kernel resets for unread bytes
-			tcp.SetReadDeadline(time.Now().Add(time.Millisecond)) //nolint:errcheck // Read tells
-			io.CopyN(io.Discard, tcp, 1<<20)                      //nolint:errcheck // as much as there is
-		}
-	case reset:
-		if c, ok := tcp.(interface{ SetLinger(sec int) error }); ok {
-			c.SetLinger(0) //nolint:errcheck // Close follows
-		}
-	}
-	tcp.Close()
-	if tcp != raw {
-		raw.Close() // now it can't block
-	}
-}
-
-// innermost follows NetConn methods, as crypto/tls has one, to the bottom.
-func innermost(nc net.Conn) net.Conn {
-	for {
-		w, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return nc
-		}
-		inner := w.NetConn()
-		if inner == nil {
-			return nc
-		}
-		nc = inner
-	}
-}
-
-// speaksTLS reports whether there is a TLS connection in nc or below it.
-func speaksTLS(nc net.Conn) bool {
-	for nc != nil {
-		if _, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok {
-			return true
-		}
-		w, ok := nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return false
-		}
-		nc = w.NetConn()
-	}
-	return false
-}
-
-// closeWrite ends our direction, if the transport can.
-func closeWrite(nc net.Conn) {
-	if c, ok := nc.(interface{ CloseWrite() error }); ok {
-		c.CloseWrite() //nolint:errcheck // what follows closes the rest
-	}
-}
-
-// errClosed is what a call on a connection returns that the library closed.
-func (l *link) errClosed(op string) error {
-	return &net.OpError{Op: op, Net: l.raw.LocalAddr().Network(), Source: l.raw.LocalAddr(), Addr: l.raw.RemoteAddr(), Err: net.ErrClosed}
-}
-
-// isEOF tells the end of the peer's stream from a failure.
-func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

@@ -3,7 +3,6 @@ package closeguard
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -12,16 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"weak"
 
 	"github.com/closeguard/ws/closeguard/internal/wire"
-)
-
-var (
-	errNotOpen    = errors.New("closeguard: the connection is not open: no 101 was sent, or it isn't a WebSocket")
-	errClaimed    = errors.New("closeguard: the request's connection was wrapped already")
-	errNilMatch   = errors.New("closeguard: CloseFunc: match is nil")
-	errOtherGuard = errors.New("closeguard: the connection is guarded by another guard already")
 )
 
 // Middleware guards every WebSocket that a handler below it opens, whichever
@@ -100,7 +91,7 @@ func (g *Guard) receive(w http.ResponseWriter, r *http.Request) (*upgrade, error
 		g.refuse(l.ctx, l.info(), http.StatusServiceUnavailable, ErrShutdown)
 		return nil, ErrShutdown
 	}
-	return &upgrade{ResponseWriter: w, link: l, request: r.WithContext((*requestContext)(l))}, nil
+	return &upgrade{ResponseWriter: w, link: l, request: r.WithContext(&requestContext{r.Context(), l})}, nil
 }
 
 // admit counts a request that may become a connection, unless the guard is
@@ -155,6 +146,7 @@ type upgrade struct {
 	status   int
 	hijacked bool
 	settled  bool // the guard knows what became of the request
+	attrs    []slog.Attr
 }
 
 // Unwrap lets [http.ResponseController] find what this writer doesn't have.
@@ -208,8 +200,8 @@ func (u *upgrade) take(raw net.Conn) *Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.attach(raw)
-	l.beneath = true
-	return l.handle()
+	l.app.UnderMiddleware = true
+	return newConn(l)
 }
 
 // divert makes rw read from c and write to it, and returns what rw has buffered.
@@ -236,10 +228,10 @@ func (u *upgrade) begin(early []byte) {
 	if u.status == http.StatusSwitchingProtocols {
 		// The library let net/http write the 101: that is how coder/websocket
 		// is known, which takes io.EOF for the end of a message (rule 8).
-		l.trusting = true
+		l.eofEndsMessage = true
 		l.agreeOn(u.Header().Get("Sec-WebSocket-Protocol"))
 		l.claim(wire.Claims(strings.Join(u.Header()["Sec-Websocket-Extensions"], ",")))
-		l.arm()
+		l.armYielding()
 	}
 }
 
@@ -270,28 +262,31 @@ func (u *upgrade) settle() {
 }
 
 // handle makes the Conn of a link.
-func (l *link) handle() *Conn {
-	c := newConn(l)
-	l.conn = weak.Make(c)
-	return c
+
+// ask asks the program, at the 101, for the connection's attributes.
+func (u *upgrade) ask() {
+	if g := u.link.guard; g.opts.Attrs != nil {
+		g.protect(u.request.Context(), "Options.Attrs", func() { u.attrs = slices.Clone(g.opts.Attrs(u.request)) })
+	}
 }
 
-// known is what the request tells, at the 101.
-func (u *upgrade) known() (route string, attrs []slog.Attr) {
-	g := u.link.guard
-	if g.opts.Attrs != nil {
-		g.protect(u.link.ctx, "Options.Attrs", func() { attrs = g.opts.Attrs(u.request) })
+// learn takes what the request tells. From here on it is the program's alone.
+func (l *link) learn(u *upgrade) {
+	l.route = u.request.Pattern
+	if len(u.attrs) > 0 {
+		labels := l.needLabels()
+		labels.attrs = append(u.attrs, labels.attrs...)
 	}
-	return u.request.Pattern, slices.Clone(attrs)
+	u.request, u.attrs = nil, nil
 }
 
 // refuse notes that the request got another answer than 101.
 func (l *link) refuse(status int) {
 	u := l.upgrade
-	l.becomePlain()
+	l.passThrough()
 	if u != nil {
 		l.route = u.request.Pattern
-		l.guard.refuse(l.ctx, l.info(), status, nil)
+		l.guard.refuse(l.context(), l.info(), status, nil)
 	}
 }
 

@@ -273,7 +273,9 @@ func TestAbandonedUnderTheMiddleware(t *testing.T) {
 	defer peer.Close()
 	io.WriteString(peer, askUpgrade)
 	h := <-handles
+	saw := make(chan struct{})
 	go func() {
+		defer close(saw)
 		b, err := io.ReadAll(peer)
 		if err != nil || !bytes.HasSuffix(b, []byte("\x88\x02\x03\xe9")) {
 			t.Errorf("the peer reads %q, %v", b, err)
@@ -283,6 +285,7 @@ func TestAbandonedUnderTheMiddleware(t *testing.T) {
 	peer.(*net.TCPConn).CloseWrite()
 	ev := awaitAbandoned(t, events)
 	is(t, ev, net.ErrClosed, io.EOF, closeguard.ErrAbandoned)
+	<-saw
 	if c := h.Conn(); c != nil {
 		t.Error("the handle holds the connection")
 	}

@@ -6,13 +6,15 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // round is a number of connections that are closed together, until the
 // observers know of each one's end.
 type round struct {
 	guard *Guard
-	cause error // of the endings
+	cause closing.Cause // of the endings
 	began instant
 
 	mu     sync.Mutex
@@ -22,18 +24,19 @@ type round struct {
 	done   chan struct{} // closed when it is sealed and nothing is open
 }
 
-func newRound(g *Guard, cause error) *round {
+func newRound(g *Guard, cause closing.Cause) *round {
 	return &round{guard: g, cause: cause, began: g.now(), open: make(map[*link]struct{}), done: make(chan struct{})}
 }
 
 // join makes a connection one of the round's, unless its end is reported
 // already; the caller has the link's mu.
 func (r *round) join(l *link) {
-	if l.phase != phaseOpen || l.reported || slices.Contains(l.rounds, r) {
+	if l.phase != phaseOpen || l.machine().Stage() == closing.Reported || l.end != nil && slices.Contains(l.end.rounds, r) {
 		return
 	}
-	c := l.needClosing()
-	c.rounds = append(c.rounds, r)
+	e := l.needEnding()
+	e.rounds = append(e.rounds, r)
+	l.on(closing.Joined{})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open[l] = struct{}{}
@@ -108,17 +111,17 @@ func (r *round) wait(ctx context.Context) (Report, error) {
 // observers: what they write is what is known of the end.
 func (r *round) abort(why error, done <-chan struct{}) error {
 	for _, l := range r.remaining() {
-		l.cutOff(r.cause)
+		l.cutIn(r)
 	}
 	handlers := 0
-	over := within(done, lastWait)
+	over := within(done, closing.LastWait)
 	if !over {
 		for _, l := range r.remaining() {
 			if l.disown() {
 				handlers++
 			}
 		}
-		over = within(done, lastWait)
+		over = within(done, closing.LastWait)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -150,34 +153,28 @@ func (r *round) soFar() Report {
 	return report
 }
 
-// request begins a Close of the guard's, or answers the peer's if nobody has;
-// the caller has mu, and settles.
-func (l *link) request(f CloseFrame, cause error) {
-	if l.ending || l.phase != phaseOpen || l.own != nil || l.hs.sent != nil || l.hs.down != nil || l.hs.aborted {
-		return
-	}
-	if l.hs.open() {
-		l.needClosing().cause = join(l.cause, cause)
-	}
-	l.begin(l.handshake().own(f))
-}
-
 // closeIn closes the connection as one of a round's. It blocks for a moment if
 // the Close can't leave, and says whether it has.
 func (l *link) closeIn(r *round, f CloseFrame) (left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.join(l)
-	l.request(f, r.cause)
-	l.push()
-	return l.own == nil
+	if l.phase == phaseOpen {
+		l.on(closing.Ask{Frame: f.inside(), Reason: closing.Reason{Cause: r.cause}})
+		l.pushYielding()
+	}
+	return !l.machine().Busy()
 }
 
-// cutOff ends the connection when the time of its round is over.
-func (l *link) cutOff(cause error) {
+// cutIn ends the connection when the time of its round is over.
+func (l *link) cutIn(r *round) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.breakOff(reset, join(ErrAborted, cause))
+	if l.phase == phaseOpen && l.machine().Stage() < closing.Ending {
+		l.on(closing.Told{Reason: closing.Reason{Cause: r.cause}})
+		l.cutOff(closing.ByReset)
+		l.runYielding()
+	}
 }
 
 // disown reports the connection's end even if its handler is still running,
@@ -185,8 +182,8 @@ func (l *link) cutOff(cause error) {
 func (l *link) disown() (serving bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	serving = l.serving
-	l.serving, l.beneath = false, false
-	l.report()
+	serving = l.app.Serving
+	l.app.Serving, l.app.UnderMiddleware = false, false
+	l.run()
 	return serving
 }

@@ -6,10 +6,12 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // internalError is what a peer is told of a handler that failed.
-const internalError = "internal error"
+var internalError = CloseFrame{Code: InternalError, Reason: "internal error"}
 
 // Serve runs a handler for the connection and closes it as the handler's
 // return says: nil 1000; an [Error] its frame; a timeout, a context's end, or
@@ -27,7 +29,7 @@ const internalError = "internal error"
 func (c *Conn) Serve(handler func() error) {
 	l := c.link
 	l.mu.Lock()
-	l.serving = true
+	l.app.Serving = true
 	l.mu.Unlock()
 	returned := false
 	defer func() {
@@ -51,31 +53,38 @@ func (l *link) returned(err error) {
 	defer l.mu.Unlock()
 	outermost, _ := find[coded](err)
 	chosen, _ := outermost.(*closeError) // one inside another event is that event's
-	bare := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, context.Canceled) || isTimeout(err) ||
-		l.closed && errors.Is(err, net.ErrClosed) // the program's own Close woke the library
+	r := l.machine().Record()
 	var f CloseFrame
 	switch {
 	case chosen != nil:
 		f = chosen.frame
-	case l.hs.fault != nil:
+	case r.Fault != nil:
 		f = CloseFrame{Code: ProtocolError} // the peer's fault, for which the library sent nothing (rule 5)
 	case err == nil:
 		f = CloseFrame{Code: NormalClosure}
-	case bare:
-		if f = l.bareClose(); f.Code == NoClose {
-			f = CloseFrame{Code: GoingAway}
+	case l.noFailure(err):
+		f = CloseFrame{Code: GoingAway}
+		if bare := l.bareCloseYielding(); bare != nil {
+			f = outside(*bare)
 		}
 	default:
-		f = CloseFrame{Code: InternalError, Reason: internalError}
+		f = internalError
 	}
-	if chosen != nil && err == error(chosen) && l.hs.open() { //nolint:errorlint // what wraps it says more
+	if chosen != nil && err == error(chosen) && r.Open() { //nolint:errorlint // what wraps it says more
 		err = chosen.err // the frame says the rest
 	}
 	if err = l.without(err); err != nil {
-		l.needClosing().told = join(err, l.told)
+		l.on(closing.Told{Reason: closing.Reason{Cause: closing.HandlerError, Err: err}})
 	}
-	l.finish(f)
+	l.finishYielding(f)
+}
+
+// noFailure reports whether a handler's error says only that it is done: a
+// timeout, a context's end, or the program's own Close, which woke the library.
+func (l *link) noFailure(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, context.Canceled) || isTimeout(err) ||
+		l.app.Closed && errors.Is(err, net.ErrClosed)
 }
 
 // panicked closes the connection for a handler that didn't return: v is what
@@ -84,28 +93,27 @@ func (l *link) returned(err error) {
 func (l *link) panicked(v any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.phase != phaseOpen || l.panic != nil {
+	if l.phase != phaseOpen || l.end != nil && l.end.panic != nil {
 		return
 	}
 	if v != nil {
-		l.needClosing().panic = &PanicError{Value: v, Stack: debug.Stack()}
+		p := &PanicError{Value: v, Stack: debug.Stack()}
+		l.needEnding().panic = p
+		l.app.Panic = closing.PanicKnown
+		l.on(closing.Told{Reason: closing.Reason{Cause: closing.Panic, Err: p}})
 	}
-	l.finish(CloseFrame{Code: InternalError, Reason: internalError})
+	l.finishYielding(internalError)
 }
 
-// finish ends a connection whose handler is done with it.
-func (l *link) finish(f CloseFrame) {
-	l.serving = false
-	if l.over.Load() {
-		l.report()
+// finishYielding ends a connection whose handler is done with it.
+func (l *link) finishYielding(f CloseFrame) {
+	l.app.Serving = false
+	if l.phase != phaseOpen {
 		return
 	}
-	if l.phase != phaseOpen || l.ending {
-		return
+	if l.machine().Stage() < closing.Ending {
+		l.on(closing.Ask{Frame: f.inside()})
+		l.quit()
 	}
-	if l.hs.sent == nil && l.hs.down == nil && l.own == nil {
-		l.begin(l.handshake().own(f))
-	}
-	l.quit()
-	l.flushNow()
+	l.finishCloseYielding()
 }

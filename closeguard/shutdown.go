@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // drain is the end of a guard: all connections are closed, spread over a window.
@@ -48,7 +50,7 @@ func (g *Guard) startDrain() *drain {
 		defer g.mu.Unlock()
 		return g.drain
 	}
-	d := &drain{round: newRound(g, ErrShutdown), hurry: make(chan struct{})}
+	d := &drain{round: newRound(g, closing.Shutdown), hurry: make(chan struct{})}
 	d.until = d.began + g.opts.DrainWindow
 	g.drain = d
 	close(g.drained)
@@ -132,7 +134,7 @@ func (g *Guard) Close() error {
 	d.joinAll(g.all())
 	gone := g.gone()
 	for _, l := range d.remaining() {
-		l.cutOff(d.cause)
+		l.cutIn(d.round)
 		l.disown()
 	}
 	<-gone
@@ -282,8 +284,30 @@ func (d *drain) yield(who *time.Ticker) {
 func (l *link) waits() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waited = l.waited || l.busy
-	return l.busy
+	if l.errand == busy {
+		l.errand = awaited
+	}
+	return l.errand == awaited
+}
+
+// joinLate closes a connection that opened during the shutdown; the caller has
+// the link's mu.
+func (d *drain) joinLate(l *link) {
+	d.join(l)
+	l.guard.callers.Do(func() {
+		l.shutDown(d)
+		if l.guard.closes() {
+			l.cutIn(d.round)
+			l.disown()
+		}
+	})
+}
+
+// closes reports whether Close was called, which waits for nobody.
+func (g *Guard) closes() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.aborting
 }
 
 // shutDown closes the connection for a shutdown; see closeIn.
@@ -322,10 +346,15 @@ func (h *Handle) Idle() {
 	}
 }
 
-func (l *link) setBusy(busy bool) {
+func (l *link) setBusy(is bool) {
 	l.mu.Lock()
-	l.busy = busy
-	due := !busy && l.waited
+	due := !is && l.errand == awaited
+	switch {
+	case !is:
+		l.errand = idle
+	case l.errand == idle:
+		l.errand = busy
+	}
 	l.mu.Unlock()
 	if due {
 		l.shutDown(l.guard.shutdown())

@@ -1,9 +1,6 @@
 package closeguard
 
-import (
-	"runtime"
-	"time"
-)
+import "runtime"
 
 // unwinding reports whether the calling goroutine is unwinding a panic. The
 // deferred Close of a handler that panics runs before anybody can recover, so
@@ -22,21 +19,10 @@ func unwinding() bool {
 	}
 }
 
-// awaitPanic reports whether the event waits for the panic of a handler whose
-// deferred Close has ended the connection already. It waits no longer than a
-// moment: the handler may still have much to do, and the panic need not be its own.
-func (l *link) awaitPanic() bool {
-	if !l.closedByPanic || !l.beneath || l.panic != nil {
-		return false
-	}
-	time.AfterFunc(lastWait, l.surfaced)
-	return true
-}
-
 // surfaced takes note that no panic is to be waited for any more.
 func (l *link) surfaced() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.beneath = false
-	l.report()
+	l.app.UnderMiddleware = false
+	l.run()
 }

@@ -1,6 +1,10 @@
 package closeguard
 
-import "context"
+import (
+	"context"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
+)
 
 // Witness is a connection that the guard doesn't see on the wire: an adapter
 // tells it what a library told, and nothing is guessed. It yields one close
@@ -16,7 +20,8 @@ type Witness struct{ link *link }
 // Guarded are set by the guard. The context is for the observers.
 func (g *Guard) Witness(ctx context.Context, info ConnInfo) *Witness {
 	l := g.newLink(ctx, info)
-	l.phase = phaseTold
+	l.phase = phaseWitness
+	l.opening = nil
 	l.opened = g.now()
 	l.in.Touch(l.opened)
 	g.mu.Lock()
@@ -35,14 +40,14 @@ func (w *Witness) Begin(ctx context.Context) Call { return w.link.call(ctx) }
 func (w *Witness) Sent(f CloseFrame) {
 	w.link.mu.Lock()
 	defer w.link.mu.Unlock()
-	w.link.handshake().sentClose(f, w.link.guard.now())
+	w.link.needEnding().Sent(f.inside(), w.link.guard.now())
 }
 
 // Received tells of the peer's Close. It ends the connection.
 func (w *Witness) Received(f CloseFrame) {
 	w.link.mu.Lock()
 	defer w.link.mu.Unlock()
-	w.link.handshake().sawClose(f.appendPayload(nil), w.link.guard.now())
+	w.link.on(closing.TheirClose{Payload: f.inside().AppendPayload(nil)})
 	w.link.conclude()
 }
 
@@ -50,7 +55,7 @@ func (w *Witness) Received(f CloseFrame) {
 func (w *Witness) Ended(err error) {
 	w.link.mu.Lock()
 	defer w.link.mu.Unlock()
-	w.link.handshake().sawEnd(err)
+	w.link.on(closing.ReadEnded{Reason: closing.Reason{Cause: causeOf(err), Err: err}})
 	w.link.conclude()
 }
 
@@ -58,9 +63,8 @@ func (w *Witness) Ended(err error) {
 func (w *Witness) Closed() {
 	w.link.mu.Lock()
 	defer w.link.mu.Unlock()
-	if w.link.hs.open() {
-		w.link.handshake().abort()
-		w.link.needClosing().cause = ErrBareClose
+	if r := w.link.machine().Record(); r.Open() {
+		w.link.on(closing.CutOff{Reason: closing.Reason{Cause: closing.BareClose}})
 	}
 	w.link.conclude()
 }
@@ -80,8 +84,8 @@ func (w *Witness) Event() CloseEvent { return w.link.closeEvent() }
 
 // conclude reports what is known; nothing more will be.
 func (l *link) conclude() {
-	if l.over.Load() {
-		return
+	if !l.over.Load() {
+		l.end.Conclude(l.guard.now())
+		l.run()
 	}
-	l.finalize()
 }

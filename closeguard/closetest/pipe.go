@@ -262,6 +262,10 @@ func (c *PipeConn) setDeadline(t time.Time, sides ...*side) error {
 	return nil
 }
 
+// ResumesWrites says that a Write that was cut by a deadline can be gone on with,
+// as with TCP.
+func (c *PipeConn) ResumesWrites() bool { return true }
+
 // LocalAddr returns this end's address, with the network "pipe" and a host and port. No other end in the process has it, but
 // that the server's ends of a [Listener] share the listener's.
 func (c *PipeConn) LocalAddr() net.Addr { return c.addr }

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,11 +12,25 @@ import (
 type sleeper struct {
 	clock *Clock
 	place int32
-	woken []time.Duration
+
+	mu    sync.Mutex
+	times []time.Duration
 }
 
-func (s *sleeper) Wake()         { s.woken = append(s.woken, s.clock.Now()) }
 func (s *sleeper) Place() *int32 { return &s.place }
+
+func (s *sleeper) Wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.times = append(s.times, s.clock.Now())
+}
+
+// woken is when it was.
+func (s *sleeper) woken() []time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.times
+}
 
 func sleepers(n int) (*Alarms[*sleeper], []*sleeper) {
 	clock := NewClock()
@@ -44,6 +59,7 @@ func TestAlarms(t *testing.T) {
 			if at == 0 {
 				delete(due, s)
 			}
+			a.mu.Lock()
 			if n := len(a.queue) - a.void; n != len(due) || len(a.queue) > 2*n {
 				t.Fatalf("%d entries, of which %d count; want %d", len(a.queue), n, len(due))
 			}
@@ -55,12 +71,14 @@ func TestAlarms(t *testing.T) {
 			if len(due) > 0 && (a.armed == 0 || a.armed > a.queue[0].due) {
 				t.Fatalf("the timer fires at %v, the first alarm is due at %v", a.armed, a.queue[0].due)
 			}
+			a.mu.Unlock()
 		}
 		timer := a.timer
 		time.Sleep(2 * time.Hour)
+		synctest.Wait()
 		for s, at := range due {
-			if len(s.woken) != 1 || s.woken[0] != at || s.place != 0 {
-				t.Errorf("woken at %v, want once at %v; place %d", s.woken, at, s.place)
+			if times := s.woken(); len(times) != 1 || times[0] != at || s.place != 0 {
+				t.Errorf("woken at %v, want once at %v; place %d", times, at, s.place)
 			}
 		}
 		if fires, n := a.Next(); fires != 0 || n != 0 || len(a.queue) != 0 || a.timer != timer {
@@ -108,19 +126,21 @@ func TestStandstill(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, all := sleepers(1)
 				a.Set(all[0], time.Hour+1) // the clock begins at 1
+				a.mu.Lock()
 				a.timer.Stop()
+				a.mu.Unlock()
 				time.Sleep(time.Hour + tt.late)
 				before := a.clock.Now()
 				a.ring()
 				if got := before - a.clock.Now(); got != tt.lost {
 					t.Errorf("the clock is put back by %v, want %v", got, tt.lost)
 				}
-				if got := len(all[0].woken) > 0; got != tt.woken {
+				if got := len(all[0].woken()) > 0; got != tt.woken {
 					t.Errorf("woken: %t, want %t", got, tt.woken)
 				}
 				time.Sleep(recovery)
 				synctest.Wait()
-				if n := len(all[0].woken); n != 1 {
+				if n := len(all[0].woken()); n != 1 {
 					t.Errorf("woken %d times in all", n)
 				}
 			})

@@ -1,4 +1,4 @@
-package closeguard
+package closing
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
 // life is a connection's life told by bytes, and the plain record that the
@@ -17,21 +19,21 @@ type life struct {
 	script []byte
 	now    time.Duration
 
-	h      handshake
+	h      Record
 	record []happening
-	held   *verdict // the guard's own Close, not yet out
-	intent *CloseFrame
+	held   *Verdict // the guard's own Close, not yet out
+	intent *Frame
 }
 
 type happening struct {
-	what    party // byPeer, byUs: a Close; byTransport: the end
+	what    Party // Peer, Us: a Close; Transport: the end
 	payload []byte
 	aborted bool
 	at      time.Duration
 }
 
 // find is the first happening of a kind.
-func (l *life) find(what party) *happening {
+func (l *life) find(what Party) *happening {
 	i := slices.IndexFunc(l.record, func(h happening) bool { return h.what == what })
 	if i < 0 {
 		return nil
@@ -90,7 +92,7 @@ func (l *life) payload() []byte {
 // each step what must hold.
 func checkLife(t *testing.T, role Role, script []byte) {
 	l := &life{T: t, script: script}
-	l.h.role = role
+	l.h.Role = role
 	for len(l.script) > 0 {
 		l.now++
 		before := l.h
@@ -104,22 +106,22 @@ func (l *life) step() {
 	switch op := l.next() % 12; op {
 	case 0, 1:
 		p := l.payload()
-		if len(p) > maxControlPayload {
+		if len(p) > wire.MaxControl {
 			return // the scanner takes it for no Close
 		}
 		h.sawClose(p, l.now)
-		l.record = append(l.record, happening{what: byPeer, payload: p, at: l.now})
+		l.record = append(l.record, happening{what: Peer, payload: p, at: l.now})
 	case 2:
 		l.end(io.EOF)
 	case 3:
 		h.abort()
-		l.record = append(l.record, happening{what: byTransport, aborted: true})
+		l.record = append(l.record, happening{what: Transport, aborted: true})
 	case 4:
-		h.sawFault(&FrameError{Rule: RuleRSV, Value: int64(l.next())})
+		h.sawFault(&Violation{Rule: RuleRSV, Value: int64(l.next())})
 	case 5:
-		h.timedOut = nil
+		h.TimedOut = Reason{}
 		if l.next()%2 == 0 {
-			h.timedOut = errTimeout
+			h.TimedOut = Reason{ReadTimeout, errTimeout}
 		}
 	case 6:
 		if l.held != nil { // now it reaches the wire
@@ -135,84 +137,84 @@ func (l *life) step() {
 
 func (l *life) end(err error) {
 	l.h.sawEnd(err)
-	l.record = append(l.record, happening{what: byTransport})
+	l.record = append(l.record, happening{what: Transport})
 }
 
 // leave writes a Close, which succeeds as long as there is a connection.
-func (l *life) leave(v verdict) {
+func (l *life) leave(v Verdict) {
 	if l.aborted() || l.next()%8 == 7 {
 		l.end(syscall.EPIPE)
-		l.h.intend(v.frame, true)
-		l.intent = l.h.intended
+		l.h.intend(v.Frame, true)
+		l.intent = l.h.Intended
 		return
 	}
-	if l.intent != nil && !l.h.misfit && *l.intent == v.frame {
+	if l.intent != nil && !l.h.Misfit && *l.intent == v.Frame {
 		l.intent = nil // it could be sent after all
 	}
-	l.h.sentClose(v.frame, l.now)
-	l.record = append(l.record, happening{what: byUs, payload: v.as, at: l.now})
+	l.h.sentClose(v.Frame, l.now)
+	l.record = append(l.record, happening{what: Us, payload: v.Payload, at: l.now})
 }
 
 // decide asks what leaves, and checks the answer.
 func (l *life) decide(op byte) {
 	h := &l.h
-	theirs, gone, out := l.find(byPeer), l.find(byTransport) != nil, l.find(byUs) != nil
+	theirs, gone, out := l.find(Peer), l.find(Transport) != nil, l.find(Us) != nil
 	var (
-		v       verdict
+		v       Verdict
 		must    bool // something leaves
 		written []byte
-		frame   CloseFrame
+		frame   Frame
 		begun   bool // we begin a Close, legal or not
 		legal   bool
 	)
 	switch {
 	case op < 10: // the library writes one
 		written = l.payload()
-		var err error
-		frame, err = ParseCloseFrame(written)
-		begun, legal = true, err == nil && frame.Validate(h.role) == nil
+		var err *Violation
+		frame, err = Parse(written)
+		begun, legal = true, err == nil && frame.Check(h.Role) == nil
 		must = !out && !l.aborted() && (theirs != nil || !gone)
 		v = h.outgoing(written)
-		if kept := theirs == nil || h.illegal == nil && h.received.Code != BadGateway; must && legal && kept && !bytes.Equal(v.as, written) {
-			l.Errorf("a legal Close %q leaves as %q", written, v.as)
+		if kept := theirs == nil || h.Illegal == nil && h.Received.Code != BadGateway; must && legal && kept && !bytes.Equal(v.Payload, written) {
+			l.Errorf("a legal Close %q leaves as %q", written, v.Payload)
 		}
 	case op == 10: // the guard is asked for one
-		frame = CloseFrame{Code(l.next())*20 - 40, string(l.payload())}
-		begun, legal = true, frame.Validate(h.role) == nil
+		frame = Frame{int(l.next())*20 - 40, string(l.payload())}
+		begun, legal = true, frame.Check(h.Role) == nil
 		must = !out && !gone
-		v = h.own(frame)
-		if must && theirs == nil && v.frame != frame.Fit(h.role) {
-			l.Errorf("asked for %v, %v leaves", frame, v.frame)
+		v = h.ours(frame)
+		if must && theirs == nil && v.Frame != frame.Fit(h.Role) {
+			l.Errorf("asked for %v, %v leaves", frame, v.Frame)
 		}
 	default: // the library just closes
-		bare := CloseFrame{Code: GoingAway}
+		bare := &Frame{Code: GoingAway}
 		if l.next()%2 == 0 {
-			bare.Code = NoClose
+			bare = nil
 		}
-		must = !out && !gone && (theirs != nil || h.timedOut == nil && (h.fault != nil || bare.Code != NoClose))
-		if f, ok := h.last(bare); ok {
-			v = h.say(f)
+		must = !out && !gone && (theirs != nil || h.TimedOut.Err == nil && (h.Fault != nil || bare != nil))
+		if f, ok := h.bareAnswer(bare); ok {
+			v = say(f)
 		}
 	}
-	if v.send != must {
-		l.Errorf("operation %d: sends %v, want %v, after %+v", op, v.send, must, l.record)
+	if v.Send != must {
+		l.Errorf("operation %d: sends %v, want %v, after %+v", op, v.Send, must, l.record)
 	}
 	if begun && theirs == nil && !out && (!must || !legal) && l.intent == nil {
-		l.intent = h.intended
-		if l.intent == nil || *l.intent != frame || h.misfit == legal {
-			l.Errorf("wanted to send %v, legal: %v; remembered is %v, misfit %v", frame, legal, l.intent, h.misfit)
+		l.intent = h.Intended
+		if l.intent == nil || *l.intent != frame || h.Misfit == legal {
+			l.Errorf("wanted to send %v, legal: %v; remembered is %v, misfit %v", frame, legal, l.intent, h.Misfit)
 		}
 	}
-	if !v.send {
+	if !v.Send {
 		return
 	}
 	if op >= 10 && theirs != nil {
 		want := theirs.payload
-		if h.illegal != nil {
-			want = closePayload(uint16(h.illegal.Code()), "")
+		if h.Illegal != nil {
+			want = closePayload(uint16(h.Illegal.Code()), "")
 		}
-		if !bytes.Equal(v.as, want) {
-			l.Errorf("the guard answers %q with %q, want %q", theirs.payload, v.as, want)
+		if !bytes.Equal(v.Payload, want) {
+			l.Errorf("the guard answers %q with %q, want %q", theirs.payload, v.Payload, want)
 		}
 	}
 	l.checkLegal(v)
@@ -225,21 +227,21 @@ func (l *life) decide(op byte) {
 
 // checkLegal: what leaves is legal for us, or repeats a code that was legal
 // for the peer.
-func (l *life) checkLegal(v verdict) {
-	f, err := ParseCloseFrame(v.as)
-	if err != nil || f != v.frame {
-		l.Errorf("%v leaves as %q, which reads as %v, %v", v.frame, v.as, f, err)
+func (l *life) checkLegal(v Verdict) {
+	f, err := Parse(v.Payload)
+	if err != nil || f != v.Frame {
+		l.Errorf("%v leaves as %q, which reads as %v, %v", v.Frame, v.Payload, f, err)
 	}
-	repeats := l.h.received != nil && f.Code == l.h.received.Code
-	if err := f.Validate(l.h.role); err != nil && !repeats {
+	repeats := l.h.Received != nil && f.Code == l.h.Received.Code
+	if err := f.Check(l.h.Role); err != nil && !repeats {
 		l.Errorf("%v leaves: %v", f, err)
 	}
 }
 
 // check holds the handshake against the record.
-func (l *life) check(before handshake) {
+func (l *life) check(before Record) {
 	h := &l.h
-	first, began := nobody, time.Duration(0)
+	first, began := Nobody, time.Duration(0)
 	if len(l.record) > 0 {
 		first = l.record[0].what
 	}
@@ -248,33 +250,33 @@ func (l *life) check(before handshake) {
 		if r.at > 0 && began == 0 {
 			began = r.at
 		}
-		if r.what == byUs {
+		if r.what == Us {
 			sent++
 		}
 	}
 	if sent > 1 {
 		l.Errorf("%d Closes left: %+v", sent, l.record)
 	}
-	if h.first != first || h.began != began {
-		l.Errorf("first %d at %d, want %d at %d", h.first, h.began, first, began)
+	if h.First != first || h.Began != began {
+		l.Errorf("first %d at %d, want %d at %d", h.First, h.Began, first, began)
 	}
-	if before.received != nil && (h.received != before.received || h.illegal != before.illegal) {
-		l.Errorf("received changed from %v to %v", before.received, h.received)
+	if before.Received != nil && (h.Received != before.Received || h.Illegal != before.Illegal) {
+		l.Errorf("received changed from %v to %v", before.Received, h.Received)
 	}
-	if before.sent != nil && h.sent != before.sent {
-		l.Errorf("sent changed from %v to %v", before.sent, h.sent)
+	if before.Sent != nil && h.Sent != before.Sent {
+		l.Errorf("sent changed from %v to %v", before.Sent, h.Sent)
 	}
-	if h.intended != l.intent || before.intended != nil && h.misfit != before.misfit {
-		l.Errorf("intended %v, misfit %v, want %v, %v", h.intended, h.misfit, l.intent, before.misfit)
+	if h.Intended != l.intent || before.Intended != nil && h.Misfit != before.Misfit {
+		l.Errorf("intended %v, misfit %v, want %v, %v", h.Intended, h.Misfit, l.intent, before.Misfit)
 	}
-	l.checkFrame("received", h.received, l.find(byPeer))
-	l.checkFrame("sent", h.sent, l.find(byUs))
-	if h.complete() != (l.find(byPeer) != nil && sent == 1) || h.open() != (len(l.record) == 0) {
-		l.Errorf("complete %v, open %v after %+v", h.complete(), h.open(), l.record)
+	l.checkFrame("received", h.Received, l.find(Peer))
+	l.checkFrame("sent", h.Sent, l.find(Us))
+	if h.Complete() != (l.find(Peer) != nil && sent == 1) || h.Open() != (len(l.record) == 0) {
+		l.Errorf("complete %v, open %v after %+v", h.Complete(), h.Open(), l.record)
 	}
 }
 
-func (l *life) checkFrame(what string, got *CloseFrame, was *happening) {
+func (l *life) checkFrame(what string, got *Frame, was *happening) {
 	if got == nil && was == nil {
 		return
 	}
@@ -282,12 +284,12 @@ func (l *life) checkFrame(what string, got *CloseFrame, was *happening) {
 		l.Errorf("%s %v, the record has %+v", what, got, was)
 		return
 	}
-	if want, _ := ParseCloseFrame(was.payload); *got != want {
+	if want, _ := Parse(was.payload); *got != want {
 		l.Errorf("%s %v, want %v", what, got, want)
 	}
 }
 
-func FuzzHandshake(f *testing.F) {
+func FuzzRecord(f *testing.F) {
 	f.Add(uint8(Server), []byte{})
 	f.Add(uint8(Server), []byte{0, 5, 7, 5, 0})                      // their Close, the library's echo
 	f.Add(uint8(Server), []byte{7, 4, 0, 0, 4})                      // our Close, their answer

@@ -1,0 +1,138 @@
+package closeguard
+
+import (
+	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
+)
+
+// close is the library's Close of the net.Conn.
+func (l *link) close(cause closing.Cause) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.phase != phaseOpen:
+		return l.closePlainYielding()
+	case l.app.Closed:
+		return l.errClosed("close")
+	}
+	l.quit()
+	if l.app.Serving {
+		l.wakeServed()
+		return nil
+	}
+	if !l.over.Load() && (l.app.UnderMiddleware || l.machine().MayBegin()) && unwinding() {
+		l.app.Panic = max(l.app.Panic, closing.PanicAwaited)
+	}
+	l.leaveYielding(closing.Reason{Cause: cause})
+	l.finishCloseYielding()
+	return nil
+}
+
+// leaveYielding does what is due when the library has closed its net.Conn: no
+// silent end (rule 5). The reason counts if nothing has ended the connection
+// before.
+func (l *link) leaveYielding(why closing.Reason) {
+	var bare *closing.Frame
+	if l.machine().MayBegin() {
+		bare = l.bareCloseYielding()
+		l.noteCanceled()
+	}
+	l.on(closing.LibraryClosed{Bare: bare, Reason: why})
+}
+
+// bareCloseYielding is what a peer is told whose connection the library closes
+// without a word, nil for nothing.
+func (l *link) bareCloseYielding() *closing.Frame {
+	r := l.machine().Record()
+	f := CloseFrame{Code: l.guard.opts.BareClose}
+	switch {
+	case f.Code != NoClose && l.app.Panic != closing.NoPanic:
+		f = internalError
+	case r.Open() && l.guard.shutdown() != nil:
+		info := l.info()
+		l.yield(func() { f = l.guard.shutdownFrame(info) })
+	}
+	if f.Code == NoClose {
+		return nil
+	}
+	frame := f.inside()
+	return &frame
+}
+
+// quit takes note that the library is done with the connection. Of a frame that
+// it writes in pieces, and is not in a Write of, it owes the rest.
+func (l *link) quit() {
+	if l.app.Closed {
+		return
+	}
+	l.app.Closed = true
+	l.attend()
+	m := l.machine()
+	if r := m.Record(); !l.out.Locked() && !m.CloseCut() && r.TimedOut.Err == nil {
+		l.cutFrame(nil)
+	}
+}
+
+// finishCloseYielding sends what is to be sent when the library closes, and waits
+// a moment for it. If the library is gone, its blocked calls end: with TLS, where
+// a Write that is cut can't be gone on with, only after that moment.
+func (l *link) finishCloseYielding() {
+	waited := l.pushYielding()
+	if l.resumable && l.app.Gone() {
+		l.wakeCalls()
+	}
+	if !waited {
+		l.awaitSentYielding(patience)
+	}
+	if l.app.Gone() {
+		l.on(closing.Disowned{})
+		l.runYielding()
+		l.wakeCalls()
+	}
+}
+
+// closePlainYielding closes a connection that isn't guarded.
+func (l *link) closePlainYielding() (err error) {
+	if l.phase == phaseHTTP && !l.app.Closed {
+		l.refuse(0)
+	}
+	l.app.Closed = true
+	l.yield(func() { err = l.raw.Close() })
+	return err
+}
+
+// wakeCalls ends the calls of the library's that are blocked.
+func (l *link) wakeCalls() {
+	l.wakeRead()
+	l.wakeWrite()
+}
+
+// wakeServed is wakeCalls while a handler runs. With TLS a Write that is under
+// way is given the moment that finishCloseYielding gives it.
+func (l *link) wakeServed() {
+	l.wakeRead()
+	if l.resumable {
+		l.wakeWrite()
+		return
+	}
+	time.AfterFunc(patience, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.wakeWrite()
+	})
+}
+
+func (l *link) wakeRead() {
+	if m := l.machine(); l.in.Locked() && m.Reader() < closing.Queued && m.Stage() < closing.Ending {
+		l.raw.SetReadDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
+	}
+	l.in.Broadcast()
+}
+
+func (l *link) wakeWrite() {
+	if m := l.machine(); l.out.Locked() && !m.GuardSends() && m.Stage() < closing.Ending {
+		l.raw.SetWriteDeadline(past) //nolint:errcheck // as above
+	}
+	l.out.Broadcast()
+}

@@ -1,0 +1,140 @@
+package closeguard
+
+import (
+	"context"
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
+)
+
+// past is a deadline that wakes whoever is blocked.
+var past = time.Unix(1, 0)
+
+// resumesWrites reports whether a Write of nc that was cut by a deadline says
+// exactly how much left, and can be gone on with: TCP and Unix sockets, and
+// transports that say so. TLS may hide below any wrapper.
+func resumesWrites(nc net.Conn) bool {
+	if speaksTLS(nc) {
+		return false // whatever it embeds
+	}
+	switch nc := nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	case interface{ ResumesWrites() bool }:
+		return nc.ResumesWrites()
+	default:
+		return false
+	}
+}
+
+// endYielding closes TCP in the caller if that is one system call.
+func (l *link) endYielding(how closing.Manner) {
+	tcp, ok := l.raw.(*net.TCPConn)
+	if !ok || how != closing.Orderly {
+		l.endLater(how)
+		return
+	}
+	l.yield(func() { tcp.Close() }) //nolint:errcheck // nobody is there to be told
+	l.on(closing.TCPClosed{})
+}
+
+// endLater closes TCP in a goroutine of the guard's: it may block, as TLS does.
+func (l *link) endLater(how closing.Manner) {
+	l.guard.closers.Do(func() {
+		defer l.survive()
+		defer func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.on(closing.TCPClosed{})
+			l.run()
+		}()
+		closeTransport(l.raw, how)
+	})
+}
+
+// survive keeps a panic of a transport's in a goroutine of the guard's from
+// ending the process, which nobody else could.
+func (l *link) survive() {
+	if v := recover(); v != nil {
+		l.guard.logPanic(l.context(), "the transport", v)
+	}
+}
+
+// closeTransport ends TCP.
+func closeTransport(raw net.Conn, how closing.Manner) {
+	tcp := innermost(raw)
+	switch how {
+	case closing.Orderly:
+		if tcp != raw {
+			// TLS says goodbye first, and would wait 5 s for room to do so.
+			defer time.AfterFunc(closing.LastWait, func() { tcp.Close() }).Stop()
+		}
+		raw.Close()
+		return
+	case closing.Cut:
+		closeWrite(tcp)
+	case closing.CutUnread:
+		closeWrite(tcp)
+		if _, ok := tcp.(syscall.Conn); ok { // only the kernel resets for unread bytes
+			tcp.SetReadDeadline(time.Now().Add(time.Millisecond)) //nolint:errcheck // Read tells
+			io.CopyN(io.Discard, tcp, 1<<20)                      //nolint:errcheck // as much as there is
+		}
+	case closing.ByReset:
+		if c, ok := tcp.(interface{ SetLinger(sec int) error }); ok {
+			c.SetLinger(0) //nolint:errcheck // Close follows
+		}
+	}
+	tcp.Close()
+	if tcp != raw {
+		raw.Close() // now it can't block
+	}
+}
+
+// halfClose ends our direction of the stream, without waiting long where TLS
+// says goodbye to a peer that doesn't read.
+func (l *link) halfClose() {
+	defer l.survive()
+	tcp := innermost(l.raw)
+	defer time.AfterFunc(closing.LastWait, func() { tcp.SetWriteDeadline(past) }).Stop() //nolint:errcheck // best effort
+	closeWrite(l.raw)
+}
+
+// closeWrite ends our direction, if the transport can.
+func closeWrite(nc net.Conn) {
+	if c, ok := nc.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite() //nolint:errcheck // what follows closes the rest
+	}
+}
+
+// innermost follows NetConn methods, as crypto/tls has one, to the bottom.
+func innermost(nc net.Conn) net.Conn {
+	for {
+		w, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nc
+		}
+		inner := w.NetConn()
+		if inner == nil {
+			return nc
+		}
+		nc = inner
+	}
+}
+
+// speaksTLS reports whether there is a TLS connection in nc or below it.
+func speaksTLS(nc net.Conn) bool {
+	for nc != nil {
+		if _, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok {
+			return true
+		}
+		w, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return false
+		}
+		nc = w.NetConn()
+	}
+	return false
+}
