@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
@@ -14,15 +15,21 @@ func (l *link) report() {
 		l.guard.remove(l) // there is nobody to tell
 		return
 	}
-	ev := l.event(nil, false)
-	took := ev.end().Handshake
+	ev, took := l.tookToEnd()
+	for _, r := range l.end.rounds {
+		r.reported(ev, took)
+	}
+	l.tell(ev)
+}
+
+// tookToEnd is how a connection ended, and how long that took.
+func (l *link) tookToEnd() (ev CloseEvent, took time.Duration) {
+	ev = l.event(nil, false)
+	took = ev.end().Handshake
 	if since := l.end.Since(); since != 0 {
 		took = max(took, l.end.ClosedAt()-since) // it counts, too, while the Close can't leave
 	}
-	for _, r := range l.end.rounds {
-		r.count(ev, took)
-	}
-	l.tell(ev)
+	return ev, took
 }
 
 // event is what is known now, with err as the caller's own cause.

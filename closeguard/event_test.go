@@ -92,7 +92,9 @@ func panicking(v any) func(*link) {
 	}
 }
 
-func violation(l *link) { happens(closing.TheirFault{Violation: closing.NewViolation(closing.RuleRSV, 4, nil)})(l) }
+func violation(l *link) {
+	happens(closing.TheirFault{Violation: closing.NewViolation(closing.RuleRSV, 4, nil)})(l)
+}
 
 func closeOf(code uint16) []byte { return closePayload(code, "") }
 

@@ -44,7 +44,9 @@ type Guard struct {
 	busy     int           // refusals on their way to the observers
 	drain    *drain        // set by the first StartDrain, Shutdown or Close
 	aborting bool          // Close was called: it waits for no handler
+	live     int           // connections whose TCP has not ended
 	quiet    chan struct{} // closed when nothing is left, made by whoever waits
+	allEnded chan struct{} // closed when no TCP is left, made by whoever waits
 	drained  chan struct{} // closed when drain is set
 }
 
@@ -155,6 +157,7 @@ func (g *Guard) add(l *link) (late *drain) {
 	defer g.mu.Unlock()
 	g.links = append(g.links, l)
 	l.place = int32(len(g.links)) //nolint:gosec // there are not that many ports
+	g.live++
 	g.count(l)
 	return g.drain
 }
@@ -177,10 +180,18 @@ func (g *Guard) ended(l *link) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.unkey(l)
+	if l.place != 0 {
+		g.live--
+		g.settle()
+	}
 }
 
 // settle wakes whoever waits for the end of everything.
 func (g *Guard) settle() {
+	if g.allEnded != nil && g.live == 0 {
+		close(g.allEnded)
+		g.allEnded = nil
+	}
 	if g.quiet != nil && len(g.links) == 0 && g.busy == 0 && (g.upgrades == 0 || g.aborting) {
 		close(g.quiet)
 		g.quiet = nil

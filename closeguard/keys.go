@@ -52,9 +52,14 @@ func (g *Guard) unkey(l *link) {
 }
 
 // CloseKey closes all open connections that have the key with the frame, and
-// waits as [Guard.Shutdown] does; it costs what these connections cost. A frame
-// that may not be sent is a *[FrameError], and nothing is closed. The causes of
-// the endings are [ErrKicked].
+// waits until they have ended, their handlers have returned and the observers
+// know; a handler or an observer that calls it waits for the end of TCP only. It
+// costs what these connections cost. A frame that may not be sent is a
+// *[FrameError], and nothing is closed. The causes of the endings are [ErrKicked].
+//
+// When ctx ends, CloseKey returns the context's cause, and the closing handshakes
+// go on. If that cause is [ErrAborted], as [context.WithTimeoutCause] can make it,
+// what is left is aborted, and the error is an *[AbortedError].
 func (g *Guard) CloseKey(ctx context.Context, key string, frame CloseFrame) (Report, error) {
 	if err := frame.Validate(Server); err != nil {
 		return Report{}, err
@@ -90,7 +95,7 @@ func (g *Guard) CloseFunc(ctx context.Context, match func(ConnInfo) bool, frame 
 }
 
 func (g *Guard) kick(ctx context.Context, links []*link, frame CloseFrame) (Report, error) {
-	r := newRound(g, closing.Kicked)
+	r := newRound(g, closing.Kicked, isWithin(ctx))
 	r.joinAll(links)
 	r.sealed()
 	send := g.sender()

@@ -161,19 +161,28 @@ func TestKicksThatAreRefused(t *testing.T) {
 	})
 }
 
-// When the context ends, what was kicked and hasn't ended is aborted.
+// When the context ends, what was kicked and hasn't ended goes on, but for one
+// whose cause says that it is to be aborted.
 func TestKickAborts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		cr := newCrowd(t, closeguard.Options{})
 		cr.live(0).SetKeys("k")
 		cr.deaf().SetKeys("k")
 		cr.deaf()
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		soon, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if report, err := cr.guard.CloseKey(soon, "k", kicked); report.Total() != 1 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, %v", report, err)
+		}
+		if got := fmt.Sprint(cr.open()); got != "[3]" {
+			t.Errorf("open are %s, want [3]", got)
+		}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, closeguard.ErrAborted)
 		defer cancel()
 		report, err := cr.guard.CloseKey(ctx, "k", kicked)
 		var aborted *closeguard.AbortedError
-		if !errors.As(err, &aborted) || aborted.Connections != 1 || !errors.Is(err, context.DeadlineExceeded) ||
-			report.Answered != 1 || report.Aborted != 1 || report.Total() != 2 {
+		if !errors.As(err, &aborted) || aborted.Connections != 1 || !errors.Is(err, closeguard.ErrAborted) ||
+			report.Aborted != 1 || report.Total() != 1 {
 			t.Errorf("%v, %v", report, err)
 		}
 		if got := time.Since(cr.began); got != 2*time.Second {

@@ -296,6 +296,9 @@ func (l *link) settleEnd() {
 	l.over.Store(true)
 	l.leaveLinger()
 	l.guard.ended(l)
+	for _, r := range l.end.rounds {
+		r.ended(l)
+	}
 	if l.done != nil {
 		close(l.done)
 	}

@@ -2,6 +2,7 @@ package closeguard
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -13,9 +14,10 @@ import (
 // round is a number of connections that are closed together, until the
 // observers know of each one's end.
 type round struct {
-	guard *Guard
-	cause closing.Cause // of the endings
-	began instant
+	guard  *Guard
+	cause  closing.Cause // of the endings
+	began  instant
+	within bool // it is waited for by a handler or an observer: the end of TCP is enough
 
 	mu     sync.Mutex
 	report Report
@@ -24,8 +26,16 @@ type round struct {
 	done   chan struct{} // closed when it is sealed and nothing is open
 }
 
-func newRound(g *Guard, cause closing.Cause) *round {
-	return &round{guard: g, cause: cause, began: g.now(), open: make(map[*link]struct{}), done: make(chan struct{})}
+func newRound(g *Guard, cause closing.Cause, within bool) *round {
+	return &round{guard: g, cause: cause, began: g.now(), within: within, open: make(map[*link]struct{}), done: make(chan struct{})}
+}
+
+// isWithin reports whether the caller is a handler or an observer, which must not
+// wait for its own return, nor for that of another one that may wait for it. The
+// context tells, and where it is another one, the stack.
+func isWithin(ctx context.Context) bool {
+	return linkFrom(ctx) != nil || onStack(512, "github.com/closeguard/ws/closeguard.(*Conn).Serve",
+		"github.com/closeguard/ws/closeguard.(*Guard).Upgrade", "github.com/closeguard/ws/closeguard.(*Guard).observeFrom")
 }
 
 // join makes a connection one of the round's, unless its end is reported
@@ -56,6 +66,22 @@ func (r *round) count(ev CloseEvent, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.count(ev, took)
+}
+
+// ended takes note that TCP has ended, which is enough for one who waits within a
+// handler or an observer. The caller has the link's mu.
+func (r *round) ended(l *link) {
+	if r.within {
+		r.count(l.tookToEnd())
+		r.left(l)
+	}
+}
+
+// reported takes note that the close event is on its way to the observers.
+func (r *round) reported(ev CloseEvent, took time.Duration) {
+	if !r.within {
+		r.count(ev, took)
+	}
 }
 
 // left takes note that the observers know of a connection's end.
@@ -91,18 +117,22 @@ func (r *round) remaining() []*link {
 	return slices.Collect(maps.Keys(r.open))
 }
 
-// wait returns when all connections have ended, or aborts those that haven't
-// when ctx ends.
+// wait returns when all connections have ended. When ctx ends first, those that
+// haven't go on, unless the context's cause is ErrAborted.
 func (r *round) wait(ctx context.Context) (Report, error) {
-	var err error
 	select {
 	case <-r.done:
+		return r.soFar(), nil
 	default:
-		select {
-		case <-r.done:
-		case <-ctx.Done():
-			err = r.abort(context.Cause(ctx), r.done)
-		}
+	}
+	select {
+	case <-r.done:
+		return r.soFar(), nil
+	case <-ctx.Done():
+	}
+	err := context.Cause(ctx)
+	if errors.Is(err, ErrAborted) {
+		err = r.abort(err, r.done)
 	}
 	return r.soFar(), err
 }

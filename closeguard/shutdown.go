@@ -50,7 +50,7 @@ func (g *Guard) startDrain() *drain {
 		defer g.mu.Unlock()
 		return g.drain
 	}
-	d := &drain{round: newRound(g, closing.Shutdown), hurry: make(chan struct{})}
+	d := &drain{round: newRound(g, closing.Shutdown, false), hurry: make(chan struct{})}
 	d.until = d.began + g.opts.DrainWindow
 	g.drain = d
 	close(g.drained)
@@ -68,7 +68,7 @@ func (g *Guard) startDrain() *drain {
 // gets the frame of Options.ShutdownFrame, in random order, spread over
 // Options.DrainWindow; connections that are [Conn.Busy] get it when they turn
 // idle. Shutdown waits until all have ended, adapters' handlers have returned
-// and the observers know.
+// and the observers know; called by a handler or an observer, until all have ended.
 //
 // If ctx has a deadline, the window ends, and busy connections are closed, early
 // enough for the last Close to be answered. When ctx ends, what is left is
@@ -81,7 +81,7 @@ func (g *Guard) Shutdown(ctx context.Context) (Report, error) {
 	if at, ok := ctx.Deadline(); ok {
 		d.finishBy(g.now() + time.Until(at))
 	}
-	gone := g.gone()
+	gone := g.gone(isWithin(ctx))
 	progress := time.NewTicker(time.Second)
 	defer progress.Stop()
 	for {
@@ -132,7 +132,7 @@ func (g *Guard) Close() error {
 	g.mu.Unlock()
 	d := g.startDrain()
 	d.joinAll(g.all())
-	gone := g.gone()
+	gone := g.gone(isWithin(context.Background()))
 	for _, l := range d.remaining() {
 		l.cutIn(d.round)
 		l.disown()
@@ -142,14 +142,19 @@ func (g *Guard) Close() error {
 }
 
 // gone is closed when there is no connection, no upgrade under way and no
-// event on its way to an observer.
-func (g *Guard) gone() <-chan struct{} {
+// event on its way to an observer; or, within a handler or an observer, when no
+// connection is open.
+func (g *Guard) gone(within bool) <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.quiet == nil {
-		g.quiet = make(chan struct{})
+	w := &g.quiet
+	if within {
+		w = &g.allEnded
 	}
-	quiet := g.quiet
+	if *w == nil {
+		*w = make(chan struct{})
+	}
+	quiet := *w
 	g.settle()
 	return quiet
 }
@@ -158,7 +163,7 @@ func (g *Guard) gone() <-chan struct{} {
 // the end of the window, then busy ones when they must. It ends early if
 // nothing is left.
 func (d *drain) run(links []*link) {
-	gone, send := d.guard.gone(), d.guard.sender()
+	gone, send := d.guard.gone(false), d.guard.sender()
 	var busy []*link
 	next := d.began
 	for i, l := range links {

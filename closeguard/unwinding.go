@@ -1,16 +1,23 @@
 package closeguard
 
-import "runtime"
+import (
+	"runtime"
+	"slices"
+)
 
 // unwinding reports whether the calling goroutine is unwinding a panic. The
 // deferred Close of a handler that panics runs before anybody can recover, so
 // this is the only way to know then that 1011 is the truth.
-func unwinding() bool {
-	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+func unwinding() bool { return onStack(64, "runtime.gopanic") }
+
+// onStack reports whether one of the functions has called the calling one, as far
+// as so many calls up.
+func onStack(calls int, functions ...string) bool {
+	pcs := make([]uintptr, calls)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
 	for {
 		f, more := frames.Next()
-		if f.Function == "runtime.gopanic" {
+		if slices.Contains(functions, f.Function) {
 			return true
 		}
 		if !more {

@@ -280,4 +280,3 @@ func (m *Machine) looked(f Facts, now time.Duration) {
 		m.expire(CloseIdle)
 	}
 }
-
