@@ -32,8 +32,7 @@ var _ net.Conn = (*Conn)(nil)
 // newConn makes the handle of a link. That it was dropped a finalizer tells: a
 // cleanup does the same and takes memory.
 func newConn(l *link) *Conn {
-	c := &Conn{link: l, ctx: l.ctx}
-	l.ctx = nil
+	c := &Conn{link: l, ctx: l.opening.ctx}
 	l.conn = weak.Make(c)
 	runtime.SetFinalizer(c, (*Conn).Abandon)
 	return c
@@ -246,9 +245,7 @@ func (c *Conn) Abandon() {
 	}
 	l.guard.callers.Do(func() {
 		l.mu.Lock()
-		if l.ctx == nil {
-			l.ctx = c.ctx // the observers want it, and nobody else leads to it
-		}
+		l.needEnding().ctx = c.ctx // the observers want it, and nobody else leads to it
 		l.mu.Unlock()
 		l.close(closing.Abandoned) //nolint:errcheck // nobody is there to be told
 	})

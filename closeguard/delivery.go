@@ -129,9 +129,33 @@ func asError(r closing.Reason) error {
 	}
 }
 
-// mail is the events that were not yet handed to the observers; while there is
-// one, a goroutine hands them over.
-type mail struct{ events []Event }
+// audience is who is to be told of a connection. While there are events, a
+// goroutine hands them to the observers.
+type audience struct {
+	events []Event
+	done   chan struct{} // closed when the connection has ended, made by whoever waits
+}
+
+// waitDone is closed when the connection has ended.
+func (l *link) waitDone() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.needAudience()
+	if a.done == nil {
+		a.done = make(chan struct{})
+		if l.over.Load() {
+			close(a.done)
+		}
+	}
+	return a.done
+}
+
+func (l *link) needAudience() *audience {
+	if l.audience == nil {
+		l.audience = new(audience)
+	}
+	return l.audience
+}
 
 // tellOpened tells the observers, if there are any, that the connection is open.
 func (l *link) tellOpened() {
@@ -147,30 +171,22 @@ func (l *link) tell(ev Event) {
 		l.forget(ev)
 		return
 	}
-	if l.mail == nil {
-		l.mail = new(mail)
+	a := l.needAudience()
+	if a.events = append(a.events, ev); len(a.events) == 1 {
 		l.guard.tellers.Do(l.deliver)
 	}
-	l.mail.events = append(l.mail.events, ev)
 }
 
 // deliver calls the observers. One that ends its goroutine keeps nobody from
 // being told: another goroutine goes on.
 func (l *link) deliver() {
-	for {
-		ev := l.nextEvent()
-		if ev == nil {
-			return
-		}
+	for ev := l.firstEvent(); ev != nil; {
 		delivered := false
 		func() {
 			defer func() {
-				if !delivered {
+				if ev = l.delivered(ev); ev != nil && !delivered {
 					l.guard.tellers.Do(l.deliver)
 				}
-				l.mu.Lock()
-				defer l.mu.Unlock()
-				l.forget(ev)
 			}()
 			l.guard.observe(l.observed(), ev)
 			delivered = true
@@ -178,17 +194,26 @@ func (l *link) deliver() {
 	}
 }
 
-// nextEvent takes the first event out, nil if there is none.
-func (l *link) nextEvent() Event {
+func (l *link) firstEvent() Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.mail.events) == 0 {
-		l.mail = nil
-		return nil
+	return l.audience.events[0]
+}
+
+// delivered takes note that the observers know of an event, and returns the next
+// one, nil if there is none.
+func (l *link) delivered(ev Event) (next Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget(ev)
+	a := l.audience
+	if a.events = a.events[1:]; len(a.events) > 0 {
+		return a.events[0]
 	}
-	ev := l.mail.events[0]
-	l.mail.events = l.mail.events[1:]
-	return ev
+	if a.events = nil; a.done == nil {
+		l.audience = nil
+	}
+	return nil
 }
 
 // forget drops the connection from the guard's set once its close event is
@@ -212,11 +237,15 @@ func (l *link) observed() context.Context {
 // context is the context of the request that made the connection. It is kept by
 // the Conn while the program has that: it may lead to the Conn.
 func (l *link) context() context.Context {
-	if l.ctx != nil {
-		return l.ctx
-	}
-	if c := l.conn.Value(); c != nil {
+	c := l.conn.Value()
+	switch {
+	case l.opening != nil:
+		return l.opening.ctx
+	case l.end != nil && l.end.ctx != nil:
+		return l.end.ctx
+	case c != nil:
 		return c.ctx
+	default:
+		return context.Background()
 	}
-	return context.Background()
 }

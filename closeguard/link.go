@@ -2,6 +2,7 @@ package closeguard
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"runtime"
 	"sync"
@@ -33,8 +34,7 @@ type link struct {
 	mu    sync.Mutex
 	raw   net.Conn // nil until the program hijacks or wraps it
 	conn  weak.Pointer[Conn]
-	ctx   context.Context // for the observers, see context
-	over  atomic.Bool     // TCP is closed and the end is final
+	over  atomic.Bool // TCP is closed and the end is final
 	phase phase
 	role  Role
 	errand
@@ -46,16 +46,14 @@ type link struct {
 
 	opened instant
 
-	place int32   // in the guard's links, guarded by its mu, from 1 on; 0: it isn't there
-	alarm int32   // in the guard's alarms, which it belongs to
-	wake  instant // when the alarm rings, 0: it isn't set
+	place int32 // in the guard's links, guarded by its mu, from 1 on; 0: it isn't there
+	alarm int32 // in the guard's alarms, which it belongs to
 
-	*opening               // nil when the opening handshake is over
-	end      *ending       // nil while nothing points to an end
-	life     *lifetime     // nil if no lifetime is limited
-	watched  *watch        // contexts of calls, see Call
-	mail     *mail         // nil if there is nothing to tell
-	done     chan struct{} // made when somebody waits
+	*opening           // nil when the opening handshake is over
+	end      *ending   // nil while nothing points to an end
+	life     *lifetime // nil if no lifetime is limited
+	watched  *watch    // contexts of calls, see Call
+	audience *audience // nil if nobody is to be told
 }
 
 // phase is how far the opening handshake is.
@@ -91,10 +89,11 @@ type traits struct {
 
 // opening is what is needed until the end of the opening handshake.
 type opening struct {
-	upgrade *upgrade  // a server's request, once it was hijacked
-	head    wire.Head // of the answer
-	early   []byte    // what the peer sent before the 101 was out
-	proxy   proxy     // of a client
+	ctx     context.Context // that the request came with
+	upgrade *upgrade        // a server's request, once it was hijacked
+	head    wire.Head       // of the answer
+	early   []byte          // what the peer sent before the 101 was out
+	proxy   proxy           // of a client
 }
 
 // ending is what a connection needs from the moment that something points to
@@ -109,6 +108,7 @@ type ending struct {
 	sent   chan struct{} // closed when our Close has left or can't, made by whoever waits
 	rounds []*round      // that closed it together with others
 	panic  *PanicError
+	ctx    context.Context // for the observers, from when the Conn is not needed any more
 
 	linger lingering
 }
@@ -118,9 +118,8 @@ type instant = time.Duration
 
 // newLink is a connection of which nothing is known but the request.
 func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
-	l := &link{guard: g, ctx: ctx}
+	l := &link{guard: g, opening: &opening{ctx: ctx}}
 	l.identify(info)
-	l.opening = new(opening)
 	l.inScan.Masked = info.Role == Server
 	l.outScan.Masked = info.Role == Client
 	return l
@@ -148,9 +147,10 @@ func (l *link) yield(f func()) {
 func (l *link) armYielding() {
 	u := l.upgrade
 	defer u.settle()
-	l.yield(u.ask)
+	var attrs []slog.Attr
+	l.yield(func() { attrs = u.ask() })
 	if l.phase == phaseHTTP { // else it was closed meanwhile
-		l.learn(u)
+		l.learn(u, attrs)
 		l.arm()
 	}
 }
@@ -270,7 +270,6 @@ func (l *link) step(send func(closing.Action), end func(closing.Manner)) bool {
 		l.guard.closers.Do(l.halfClose)
 	case closing.EndTCP:
 		l.guard.alarms.Set(l, 0)
-		l.wake = 0
 		end(a.How)
 	case closing.Report:
 		l.report()
@@ -299,11 +298,11 @@ func (l *link) settleEnd() {
 	for _, r := range l.end.rounds {
 		r.ended(l)
 	}
-	if l.done != nil {
-		close(l.done)
+	if l.audience != nil && l.audience.done != nil {
+		close(l.audience.done)
 	}
 	if c := l.conn.Value(); c != nil {
-		l.ctx = c.ctx
+		l.end.ctx = c.ctx
 		runtime.SetFinalizer(c, nil) // nothing is left to be done for it
 	}
 }
@@ -311,10 +310,8 @@ func (l *link) settleEnd() {
 // schedule makes sure that Wake is called when something is due. One that is
 // called too early looks again, so an alarm is never put off.
 func (l *link) schedule() {
-	due := l.due()
-	if due > 0 && (l.wake == 0 || due < l.wake) {
-		l.wake = due
-		l.guard.alarms.Set(l, due)
+	if due := l.due(); due > 0 {
+		l.guard.alarms.Advance(l, due)
 	}
 }
 
@@ -340,24 +337,10 @@ func (l *link) Place() *int32 { return &l.alarm }
 func (l *link) Wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.wake = 0
 	if l.end != nil {
 		l.end.On(closing.Tick{Facts: l.facts()}, l.guard.now())
 		l.run()
 	}
 	l.tickLife()
 	l.schedule()
-}
-
-// waitDone is closed when the connection has ended.
-func (l *link) waitDone() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.done == nil {
-		l.done = make(chan struct{})
-		if l.over.Load() {
-			close(l.done)
-		}
-	}
-	return l.done
 }

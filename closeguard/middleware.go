@@ -52,12 +52,12 @@ func (g *Guard) Upgrade(w http.ResponseWriter, r *http.Request, do func(http.Res
 	defer func() {
 		u.over(returned)
 		if returned {
-			u.link.surfaced()
+			u.ctx.link.surfaced()
 			return
 		}
 		v := recover()
-		u.link.panicked(v)
-		u.link.surfaced()
+		u.ctx.link.panicked(v)
+		u.ctx.link.surfaced()
 		if v != nil {
 			panic(v)
 		}
@@ -88,10 +88,12 @@ func (g *Guard) receive(w http.ResponseWriter, r *http.Request) (*upgrade, error
 		w.Header().Set("Connection", "close")
 		w.Header().Set("Retry-After", strconv.Itoa(int((g.opts.RetryAfter+time.Second-1)/time.Second)))
 		http.Error(w, "server is shutting down", http.StatusServiceUnavailable)
-		g.refuse(l.ctx, l.info(), http.StatusServiceUnavailable, ErrShutdown)
+		g.refuse(r.Context(), l.info(), http.StatusServiceUnavailable, ErrShutdown)
 		return nil, ErrShutdown
 	}
-	return &upgrade{ResponseWriter: w, link: l, request: r.WithContext(&requestContext{r.Context(), l})}, nil
+	u := &upgrade{ResponseWriter: w, ctx: requestContext{r.Context(), l}}
+	u.request = r.WithContext(&u.ctx)
+	return u, nil
 }
 
 // admit counts a request that may become a connection, unless the guard is
@@ -141,12 +143,11 @@ func requestInfo(r *http.Request) ConnInfo {
 // hands out guarded connections and notes the status of the answer.
 type upgrade struct {
 	http.ResponseWriter
-	link     *link
+	ctx      requestContext
 	request  *http.Request // until the 101, for what net/http finds out on the way
 	status   int
 	hijacked bool
 	settled  bool // the guard knows what became of the request
-	attrs    []slog.Attr
 }
 
 // Unwrap lets [http.ResponseController] find what this writer doesn't have.
@@ -196,7 +197,7 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // take makes the guarded connection on the server's.
 func (u *upgrade) take(raw net.Conn) *Conn {
 	u.hijacked = true
-	l := u.link
+	l := u.ctx.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.attach(raw)
@@ -220,7 +221,7 @@ func divert(rw *bufio.ReadWriter, c *Conn) (early []byte) {
 
 // begin gets the link ready for what the program does with the connection.
 func (u *upgrade) begin(early []byte) {
-	l := u.link
+	l := u.ctx.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.early = early
@@ -241,17 +242,17 @@ func (u *upgrade) over(returned bool) {
 		u.status = http.StatusOK // net/http's answer for a handler that wrote nothing
 	}
 	if !u.hijacked && u.status != http.StatusSwitchingProtocols {
-		u.link.mu.Lock()
-		u.link.upgrade = u
-		u.link.refuse(u.status)
-		u.link.mu.Unlock()
+		u.ctx.link.mu.Lock()
+		u.ctx.link.upgrade = u
+		u.ctx.link.refuse(u.status)
+		u.ctx.link.mu.Unlock()
 	}
 	u.settle()
 }
 
 // settle ends the time in which a shutdown has to wait for the request.
 func (u *upgrade) settle() {
-	g := u.link.guard
+	g := u.ctx.link.guard
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !u.settled {
@@ -264,29 +265,30 @@ func (u *upgrade) settle() {
 // handle makes the Conn of a link.
 
 // ask asks the program, at the 101, for the connection's attributes.
-func (u *upgrade) ask() {
-	if g := u.link.guard; g.opts.Attrs != nil {
-		g.protect(u.request.Context(), "Options.Attrs", func() { u.attrs = slices.Clone(g.opts.Attrs(u.request)) })
+func (u *upgrade) ask() (attrs []slog.Attr) {
+	if g := u.ctx.link.guard; g.opts.Attrs != nil {
+		g.protect(&u.ctx, "Options.Attrs", func() { attrs = slices.Clone(g.opts.Attrs(u.request)) })
 	}
+	return attrs
 }
 
 // learn takes what the request tells. From here on it is the program's alone.
-func (l *link) learn(u *upgrade) {
+func (l *link) learn(u *upgrade, attrs []slog.Attr) {
 	l.route = u.request.Pattern
-	if len(u.attrs) > 0 {
+	if len(attrs) > 0 {
 		labels := l.needLabels()
-		labels.attrs = append(u.attrs, labels.attrs...)
+		labels.attrs = append(attrs, labels.attrs...)
 	}
-	u.request, u.attrs = nil, nil
+	u.request = nil
 }
 
 // refuse notes that the request got another answer than 101.
 func (l *link) refuse(status int) {
-	u := l.upgrade
+	u, ctx := l.upgrade, l.context()
 	l.passThrough()
 	if u != nil {
 		l.route = u.request.Pattern
-		l.guard.refuse(l.context(), l.info(), status, nil)
+		l.guard.refuse(ctx, l.info(), status, nil)
 	}
 }
 

@@ -22,6 +22,7 @@ func (g *Guard) Witness(ctx context.Context, info ConnInfo) *Witness {
 	l := g.newLink(ctx, info)
 	l.phase = phaseWitness
 	l.opening = nil
+	l.needEnding().ctx = ctx
 	l.opened = g.now()
 	l.in.Touch(l.opened)
 	g.mu.Lock()

@@ -42,6 +42,19 @@ func NewAlarms[S Sleeper](clock *Clock) *Alarms[S] { return &Alarms[S]{clock: cl
 func (a *Alarms[S]) Set(s S, due time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.set(s, due)
+}
+
+// Advance is Set, unless the sleeper wakes no later than due already.
+func (a *Alarms[S]) Advance(s S, due time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if place := *s.Place(); place == 0 || due < a.queue[place-1].due {
+		a.set(s, due)
+	}
+}
+
+func (a *Alarms[S]) set(s S, due time.Duration) {
 	if place := s.Place(); *place != 0 {
 		var none S
 		a.queue[*place-1].sleeper = none
