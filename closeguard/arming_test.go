@@ -323,10 +323,11 @@ func TestClientArmedByA101(t *testing.T) {
 				log := new(recorder)
 				g := newGuard(t, closeguard.Options{Observers: []closeguard.Observer{log}})
 				below, peer := closetest.Pipe()
-				c, err := g.WrapHandshake(below)
+				nc, err := g.Driver().WrapHandshake(below)
 				if err != nil {
 					t.Fatal(err)
 				}
+				c := nc.(*closeguard.Conn)
 				io.WriteString(c, tt.request)
 				io.CopyN(io.Discard, peer, int64(len(tt.request)))
 				for _, p := range tt.pieces {

@@ -240,7 +240,7 @@ func TestCloseNowAndAbort(t *testing.T) {
 		ended  string
 		causes []error
 	}{
-		{"CloseNow", func(*guarded) {}, func(c *guarded) { c.CloseNow() }, "text sent | EOF", "dropped 1006", []error{net.ErrClosed, closeguard.ErrAborted}},
+		{"CloseNow", func(*guarded) {}, func(c *guarded) { c.Driver().CloseNow() }, "text sent | EOF", "dropped 1006", []error{net.ErrClosed, closeguard.ErrAborted}},
 		{"Abort", func(*guarded) {}, func(c *guarded) { c.Abort() }, "text sent | reset", "dropped 1006", []error{net.ErrClosed, closeguard.ErrAborted}},
 		{"Abort after our Close", func(c *guarded) { c.write(closeWith(1000, "")) }, func(c *guarded) { c.Abort() },
 			"text sent | close 1000 | reset", "local closed 1000, sent 1000", []error{net.ErrClosed, closeguard.ErrAborted}},
@@ -275,7 +275,7 @@ func TestCloseNowAfterAClose(t *testing.T) {
 		c := guard(t, closeguard.Server, closeguard.Options{})
 		c.send(closeWith(1000, ""))
 		c.read(closeWith(1000, ""))
-		c.CloseNow()
+		c.Driver().CloseNow()
 		c.peerSees("close 1000 | EOF")
 		c.ends("peer closed 1000, sent 1000, received 1000, clean")
 	})

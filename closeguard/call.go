@@ -4,17 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
-
-// Call is one call of a library's method by an adapter, from [Conn.Begin] to
-// [Call.End] or [Call.Keep], of which there has to be one. It turns the library's
-// terminal errors into close events.
-type Call struct {
-	link  *link
-	watch *watch // of its context, nil if that can't end
-	over  bool
-}
 
 // watch is the place of a context that is watched during a call. The places of
 // a connection's calls are taken again and again: there are as many as there
@@ -24,19 +16,15 @@ type watch struct {
 	next *watch
 }
 
-// Begin begins a call of the library. The ctx is the one that the library is
-// given and closes the connection for when it ends; nil if it takes none. A
-// connection that a context ended gets no Close of the guard's making.
-func (c *Conn) Begin(ctx context.Context) Call { return c.link.call(ctx) }
-
-func (l *link) call(ctx context.Context) Call {
-	call := Call{link: l, over: l.over.Load()}
+// call begins a call of the library.
+func (l *link) call(ctx context.Context) driver.Call {
+	c := driver.Call{Conn: l, Over: l.over.Load()}
 	if ctx != nil && ctx.Done() != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		call.watch = l.watch(ctx)
+		c.Place = l.watch(ctx)
 	}
-	return call
+	return c
 }
 
 // watch takes a place for a context.
@@ -68,38 +56,33 @@ func (l *link) endedBy(ctx context.Context) {
 	}
 }
 
-// Keep ends the call with an error that the application shall see as it is.
-func (c Call) Keep(err error) error {
-	c.forget()
+// KeepCall ends a call with an error that the program shall see as it is.
+func (l *link) KeepCall(c driver.Call, err error) error {
+	l.unwatch(c)
 	return err
 }
 
-// forget stops watching the call's context.
-func (c Call) forget() {
-	if c.watch == nil {
+// unwatch stops watching the call's context.
+func (l *link) unwatch(c driver.Call) {
+	if c.Place == nil {
 		return
 	}
-	l := c.link
+	place := c.Place.(*watch)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ctx := c.watch.ctx
-	c.watch.ctx = nil
+	ctx := place.ctx
+	place.ctx = nil
 	if ctx != nil && ctx.Err() != nil {
 		l.endedBy(ctx) // the library may be about to close for it
 	}
 }
 
-// End ends the call and returns the error that the application shall see: nil
-// for nil; on a connection that has ended, the close event with err in its
-// tree; else err. An error that concerns one message only is for Keep. With
-// telling, err says more about the cause than the Close frames do, and the
-// observers get to know it too if it came with the end or a broken rule.
-func (c Call) End(err error, telling bool) error {
-	c.forget()
+// EndCall ends a call and returns the error that the program shall see.
+func (l *link) EndCall(c driver.Call, err error, telling bool) error {
+	l.unwatch(c)
 	if err == nil {
 		return nil
 	}
-	l := c.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ownEvent(err) {
@@ -110,11 +93,11 @@ func (c Call) End(err error, telling bool) error {
 		l.awaitSentYielding(closing.LastWait) // the end may have begun, and its type not be known yet
 		r = l.machine().Record()
 	}
-	if m := l.machine(); telling && !c.over && m.Stage() < closing.Reported && (!r.Open() || r.Fault != nil) &&
+	if m := l.machine(); telling && !c.Over && m.Stage() < closing.Reported && (!r.Open() || r.Fault != nil) &&
 		!m.Why().Has(closing.Words) && !m.Why().Has(closing.HandlerError) {
 		l.on(closing.Told{Reason: closing.Reason{Cause: closing.Words, Err: err}})
 	}
-	if ev := l.event(err, c.over); ev != nil {
+	if ev := l.event(err, c.Over); ev != nil {
 		return ev
 	}
 	return err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"testing"
+
+	"github.com/closeguard/ws/closeguard/driver"
 )
 
 // A context that Go can't compare: programs pass such structs by value.
@@ -21,11 +23,11 @@ func TestCallsForgetTheirContexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := g.newLink(context.Background(), ConnInfo{})
-	c := &Conn{link: l}
-	ends := []func(Call){
-		func(call Call) { call.End(nil, false) },
-		func(call Call) { call.End(errors.New("failed"), true) },
-		func(call Call) { call.Keep(errors.New("of a message")) },
+	c := &Conn{Handle: Handle{l}}
+	ends := []func(driver.Call){
+		func(call driver.Call) { call.End(nil, false) },
+		func(call driver.Call) { call.End(errors.New("failed"), true) },
+		func(call driver.Call) { call.Keep(errors.New("of a message")) },
 	}
 	var calls sync.WaitGroup
 	for range 20 {
@@ -35,7 +37,7 @@ func TestCallsForgetTheirContexts(t *testing.T) {
 				if i%2 == 0 {
 					ctx = valueContext{Context: ctx}
 				}
-				call := c.Begin(ctx)
+				call := c.Driver().Begin(ctx)
 				if i%3 == 0 {
 					cancel()
 				}
@@ -67,11 +69,11 @@ func TestCallsAllocateNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Conn{link: g.newLink(context.Background(), ConnInfo{})}
+	c := &Conn{Handle: Handle{g.newLink(context.Background(), ConnInfo{})}}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	for name, ctx := range map[string]context.Context{"no context": nil, "background": context.Background(), "cancellable": ctx} {
-		if n := testing.AllocsPerRun(100, func() { c.Begin(ctx).End(nil, false) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { c.Driver().Begin(ctx).End(nil, false) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}

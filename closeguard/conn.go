@@ -7,19 +7,20 @@ import (
 	"time"
 	"weak"
 
+	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/closeguard/ws/closeguard/internal/closing"
-	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
 // Conn is a guarded net.Conn: what a WebSocket library reads from and writes
 // to. Bytes pass as they are, but for what the closing handshake needs; see the
 // package documentation for the rules.
 //
-// All methods may be called at the same time. A Conn that is dropped without
-// being closed is closed and reported when the garbage collector finds it.
+// All methods may be called at the same time, those of its [Handle] too. A Conn
+// that is dropped without being closed is closed and reported when the garbage
+// collector finds it.
 type Conn struct {
-	link *link
-	ctx  context.Context // of the request; see link.context
+	Handle
+	ctx context.Context // of the request; see link.context
 
 	// The runtime lists finalizers and weak pointers by the 8 KiB of memory
 	// that they are in, and searches the list for each: with Conns of 8 bytes,
@@ -32,9 +33,9 @@ var _ net.Conn = (*Conn)(nil)
 // newConn makes the handle of a link. That it was dropped a finalizer tells: a
 // cleanup does the same and takes memory.
 func newConn(l *link) *Conn {
-	c := &Conn{link: l, ctx: l.opening.ctx}
+	c := &Conn{Handle: Handle{l}, ctx: l.opening.ctx}
 	l.conn = weak.Make(c)
-	runtime.SetFinalizer(c, (*Conn).Abandon)
+	runtime.SetFinalizer(c, (*Conn).abandon)
 	return c
 }
 
@@ -68,9 +69,6 @@ func (c *Conn) Close() error {
 // NetConn returns the connection below, for its options. Reading, writing or
 // closing it goes past the guard.
 func (c *Conn) NetConn() net.Conn { return c.link.raw }
-
-// Role returns our role.
-func (c *Conn) Role() Role { return c.link.role }
 
 // LocalAddr returns our address.
 func (c *Conn) LocalAddr() net.Addr { return c.link.raw.LocalAddr() }
@@ -119,19 +117,6 @@ func (l *link) setDeadlines(read, write bool, t time.Time) error {
 	}
 }
 
-// CloseWith sends a Close frame and waits until the connection has ended or
-// ctx is done. It returns nil if the closing handshake was clean, else the
-// close event; if ctx ends first, its error, and the handshake goes on.
-//
-// A frame that may not be sent is a *[FrameError]: nothing is sent, and the
-// connection stays as it was. If the connection is closing already, by either
-// side, nothing is sent and CloseWith waits. What the peer still sends is
-// discarded unless somebody reads it.
-func (c *Conn) CloseWith(ctx context.Context, code Code, reason string) error {
-	defer runtime.KeepAlive(c)
-	return c.link.closeWith(ctx, CloseFrame{Code: code, Reason: reason})
-}
-
 func (l *link) closeWith(ctx context.Context, f CloseFrame) error {
 	if err := f.Validate(l.role); err != nil {
 		return err
@@ -160,13 +145,6 @@ func (l *link) askToClose(f CloseFrame) (open bool) {
 		l.runYielding()
 	}
 	return l.phase == phaseOpen
-}
-
-// Abort ends TCP at once with a reset. Nothing is sent, and what was sent and
-// not yet received may be lost.
-func (c *Conn) Abort() {
-	defer runtime.KeepAlive(c)
-	c.link.abort()
 }
 
 // abort ends TCP without a closing handshake.
@@ -202,64 +180,11 @@ func (l *link) cutBare() bool {
 	return true
 }
 
-// StrictEOF makes Read return an error that is neither io.EOF nor
-// io.ErrUnexpectedEOF where the peer's stream ends inside a message. It is for
-// a library that takes those for the end of the message, as coder/websocket
-// does, and to be called before the first Read. The middleware finds out by
-// itself.
-func (c *Conn) StrictEOF() {
-	c.link.mu.Lock()
-	defer c.link.mu.Unlock()
-	c.link.eofEndsMessage = true
-}
-
-// Extensions says what the opening handshake agreed on, in the words of its
-// Sec-WebSocket-Extensions header. A Conn of [Guard.WrapConn] doesn't know, and
-// judges no reserved bits of data frames. It is to be called before the first
-// Read and Write.
-func (c *Conn) Extensions(header string) {
-	c.link.mu.Lock()
-	defer c.link.mu.Unlock()
-	c.link.claim(wire.Claims(header))
-}
-
-// CloseNow closes TCP at once; what was sent before arrives. No Close frame is
-// sent, but if one was, by either side, the closing handshake is finished in the
-// background. Under [Conn.Serve] it only wakes the reader, as Close does.
-func (c *Conn) CloseNow() {
-	defer runtime.KeepAlive(c)
-	l := c.link
-	if l.cutBare() {
-		return
-	}
-	l.close(closing.NoCause) //nolint:errcheck // closed twice is closed
-}
-
-// Abandon does what the garbage collector's finding the Conn would do: it
-// closes the connection with Options.BareClose and the cause [ErrAbandoned]. It
-// is for an adapter whose library keeps the Conn alive. It doesn't block.
-func (c *Conn) Abandon() {
-	l := c.link
-	if l.over.Load() {
-		return
-	}
-	l.guard.callers.Do(func() {
-		l.mu.Lock()
-		l.needEnding().ctx = c.ctx // the observers want it, and nobody else leads to it
-		l.mu.Unlock()
-		l.close(closing.Abandoned) //nolint:errcheck // nobody is there to be told
-	})
-}
-
-// Done is closed when the connection has ended and TCP is closed.
-func (c *Conn) Done() <-chan struct{} { return c.link.waitDone() }
-
-// Event returns how the connection ended as far as that is known now, nil
-// while it is open.
-func (c *Conn) Event() CloseEvent { return c.link.closeEvent() }
-
 func (l *link) closeEvent() CloseEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.event(nil, false)
 }
+
+// Driver is for the authors of adapters.
+func (c *Conn) Driver() driver.Conn { return connDriver{c} }

@@ -15,7 +15,7 @@ func TestNoPingInsideAFrameThatWasCut(t *testing.T) {
 		t.Run(role.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c := guardPipe(t, role, closeguard.Options{PingInterval: time.Second, PingTimeout: time.Hour}, 10, nil)
-				go c.Serve(func() error {
+				go c.Driver().Serve(func() error {
 					go c.Write(wireBytes(role, text("longer than the buffer")))
 					synctest.Wait()
 					c.Close()

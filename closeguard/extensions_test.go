@@ -30,7 +30,7 @@ func TestReservedBits(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					c := guard(t, role, closeguard.Options{})
 					for _, header := range tt.tell {
-						c.Extensions(header)
+						c.Driver().Extensions(header)
 					}
 					c.send(tt.frames...)
 					c.read(tt.frames...)

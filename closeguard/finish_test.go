@@ -37,7 +37,7 @@ func TestUploadIsDrained(t *testing.T) {
 		}, "close 1009", "local closed 1009, sent 1009, received 1009, clean"},
 		{"CloseNow after a Close", func(c *guarded) {
 			c.write(closeWith(1009, ""))
-			c.CloseNow()
+			c.Driver().CloseNow()
 		}, "close 1009", "local closed 1009, sent 1009, received 1009, clean"},
 	}
 	for _, tt := range tests {

@@ -53,7 +53,7 @@ func rush(t *testing.T, enough int64) {
 			}
 		}
 		if strings.HasSuffix(r.URL.Path, "serve") { // as an adapter's handler
-			c.(*closeguard.Conn).Serve(read)
+			c.(*closeguard.Conn).Driver().Serve(read)
 			return
 		}
 		read()

@@ -97,7 +97,7 @@ func (g *Guard) WrapConn(nc net.Conn, role Role) (*Conn, error) {
 	if nc == nil {
 		return nil, errors.New("closeguard: WrapConn: the net.Conn is nil")
 	}
-	if c, err := g.Guarded(nc); c != nil || err != nil {
+	if c, err := g.guarded(nc); c != nil || err != nil {
 		return c, err
 	}
 	l := g.newLink(context.Background(), ConnInfo{Role: role})
@@ -110,24 +110,9 @@ func (g *Guard) WrapConn(nc net.Conn, role Role) (*Conn, error) {
 	return c, nil
 }
 
-// WrapHandshake guards a client's connection on which the opening handshake is
-// still to come: the guard begins its work behind the whole head of a 101, and
-// does nothing if another answer comes. A proxy's answer to CONNECT is passed over.
-func (g *Guard) WrapHandshake(nc net.Conn) (*Conn, error) {
-	if nc == nil {
-		return nil, errors.New("closeguard: WrapHandshake: the net.Conn is nil")
-	}
-	if c, err := g.Guarded(nc); c != nil || err != nil {
-		return c, err
-	}
-	l := g.newLink(context.Background(), ConnInfo{Role: Client})
-	l.attach(nc)
-	return newConn(l), nil
-}
-
-// Guarded returns the Conn in nc or below it, by NetConn methods, that this
-// guard guards; nil if there is none. That another guard guards it is an error.
-func (g *Guard) Guarded(nc net.Conn) (*Conn, error) {
+// guarded returns the Conn in nc or below it, by NetConn methods, that this
+// guard guards; nil if there is none.
+func (g *Guard) guarded(nc net.Conn) (*Conn, error) {
 	for nc != nil {
 		if c, ok := nc.(*Conn); ok {
 			if c.link.guard != g {

@@ -9,9 +9,10 @@ import (
 
 type linkKey struct{}
 
-// Handle leads from a request's context to its connection, also in plain
-// library code. It doesn't keep the connection alive. All methods do nothing on
-// a nil Handle and may be called at the same time.
+// Handle is what a program does with a connection beside reading and writing. It
+// leads from a request's context to its connection, also in plain library code,
+// see [FromContext], and is part of each [Conn]. It doesn't keep the connection
+// alive. All methods do nothing on a nil Handle and may be called at the same time.
 type Handle struct{ link *link }
 
 // requestContext is the context that a request came with, and in it the link.
@@ -61,7 +62,15 @@ func (h *Handle) SetAttrs(attrs ...slog.Attr) {
 	labels.attrs = slices.Concat(labels.attrs, attrs)
 }
 
-// CloseWith is [Conn.CloseWith]. Before the 101 it is an error.
+// CloseWith sends a Close frame and waits until the connection has ended or
+// ctx is done. It returns nil if the closing handshake was clean, else the
+// close event; if ctx ends first, its error, and the handshake goes on. Before the
+// 101 it is an error.
+//
+// A frame that may not be sent is a *[FrameError]: nothing is sent, and the
+// connection stays as it was. If the connection is closing already, by either
+// side, nothing is sent and CloseWith waits. What the peer still sends is
+// discarded unless somebody reads it.
 func (h *Handle) CloseWith(ctx context.Context, code Code, reason string) error {
 	if h == nil {
 		return nil
@@ -69,14 +78,16 @@ func (h *Handle) CloseWith(ctx context.Context, code Code, reason string) error 
 	return h.link.closeWith(ctx, CloseFrame{Code: code, Reason: reason})
 }
 
-// Abort is [Conn.Abort].
+// Abort ends TCP at once with a reset. Nothing is sent, and what was sent and
+// not yet received may be lost.
 func (h *Handle) Abort() {
 	if h != nil {
 		h.link.abort()
 	}
 }
 
-// Event is [Conn.Event].
+// Event returns how the connection ended as far as that is known now, nil
+// while it is open.
 func (h *Handle) Event() CloseEvent {
 	if h == nil {
 		return nil
@@ -84,37 +95,13 @@ func (h *Handle) Event() CloseEvent {
 	return h.link.closeEvent()
 }
 
-// Done is [Conn.Done]; nil, which blocks for ever, on a nil Handle.
+// Done is closed when the connection has ended and TCP is closed. It is nil, which
+// blocks for ever, on a nil Handle.
 func (h *Handle) Done() <-chan struct{} {
 	if h == nil {
 		return nil
 	}
 	return h.link.waitDone()
-}
-
-// Claim returns the guarded connection of the request that ctx comes from, for
-// an adapter whose library doesn't show its net.Conn; nil if the request is not
-// below the guard. Each connection can be claimed once: a second claim is an
-// error, and so is one of another guard's or before the 101.
-func (g *Guard) Claim(ctx context.Context) (*Conn, error) {
-	l := linkFrom(ctx)
-	switch {
-	case l == nil:
-		return nil, nil
-	case l.guard != g:
-		return nil, errOtherGuard
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := l.conn.Value()
-	switch {
-	case c == nil || l.phase != phaseOpen:
-		return nil, errNotOpen
-	case l.claimed:
-		return nil, errClaimed
-	}
-	l.claimed = true
-	return c, nil
 }
 
 // Conn returns the guarded connection, nil before it was hijacked or after the

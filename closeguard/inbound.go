@@ -121,6 +121,9 @@ func (l *link) readGate() error {
 		return &limitError{sentinel(m.Limit())}
 	}
 	if r := m.Record(); r.Complete() {
+		if l.eofEndsMessage && l.inScan.InMessage() {
+			return &truncatedError{io.EOF.Error()} // rule 8
+		}
 		return io.EOF
 	} else if m.Stage() >= closing.Ending && r.First == closing.Transport && !r.Aborted && r.Sent == nil {
 		return r.Down // the guard has closed what had ended
@@ -279,6 +282,8 @@ func (l *link) collect(s *wire.Scanner, p []byte) {
 func (l *link) readFailed(err error) error {
 	m := l.machine()
 	switch {
+	case m.Stage() >= closing.Ending:
+		return l.readGate() // the guard has ended TCP: what the peer makes of that is no cause
 	case isEOF(err):
 		if l.eofEndsMessage && l.inScan.InMessage() && !m.TheirCloseCame() {
 			err = &truncatedError{err.Error()} // rule 8
@@ -294,14 +299,8 @@ func (l *link) readFailed(err error) error {
 			l.on(closing.RanOut{Reason: closing.Reason{Cause: closing.ReadTimeout, Err: err}})
 		}
 	case errors.Is(err, net.ErrClosed):
-		// The guard closed the transport, or somebody closed it underneath.
-		if m.Stage() < closing.Ending {
-			l.on(closing.TransportClosed{Reason: closing.Reason{Cause: closing.TransportFailed, Err: err}})
-			return err
-		}
-		if gate := l.readGate(); gate != nil {
-			return gate
-		}
+		// Somebody closed the transport underneath.
+		l.on(closing.TransportClosed{Reason: closing.Reason{Cause: closing.TransportFailed, Err: err}})
 	default:
 		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: causeOf(err), Err: err}})
 	}

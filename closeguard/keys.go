@@ -8,10 +8,7 @@ import (
 )
 
 // SetKeys sets the keys by which [Guard.CloseKey] finds the connection, such as
-// "user:42", in place of those it had.
-func (c *Conn) SetKeys(keys ...string) { c.link.setKeys(keys) }
-
-// SetKeys is [Conn.SetKeys]. It may be called before the 101.
+// "user:42", in place of those it had. It may be called before the 101.
 func (h *Handle) SetKeys(keys ...string) {
 	if h != nil {
 		h.link.setKeys(keys)

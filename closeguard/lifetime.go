@@ -138,14 +138,14 @@ func (l *link) unread(cause closing.Cause) bool {
 	return n > 0 || !known && cause == closing.PingTimeout
 }
 
-// expireLife closes the connection at a limit of its lifetime. Where no Close can
-// leave any more, it is cut.
+// expireLife closes the connection at a limit of its lifetime. Where TCP has
+// ended, no Close can leave any more.
 func (l *link) expireLife(cause closing.Cause) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r := l.machine().Record(); r.Down != nil {
 		l.on(closing.Told{Reason: closing.Reason{Cause: cause}})
-		l.on(closing.CutOff{How: closing.Cut})
+		l.on(closing.Forget{})
 		l.run()
 		return
 	}

@@ -50,9 +50,11 @@ func (l *link) linger(turn func() (by time.Time, more bool)) {
 		return
 	}
 	defer l.in.Unlock()
+	buf := lingerBuffers.Get().(*[4096]byte)
+	defer lingerBuffers.Put(buf)
 	l.on(closing.SliceBegun{})
 	for by, more := turn(); more; by, more = turn() {
-		n, alive := l.discardYielding(by)
+		n, alive := l.discardYielding(buf[:], by)
 		if n == 0 && alive {
 			l.on(closing.Looked{Facts: l.facts()})
 		}
@@ -72,8 +74,10 @@ func (l *link) look() {
 	if !l.in.Lock(&l.mu, func() bool { return l.end.Reader() != closing.LastLook || l.end.Stage() >= closing.Ending }) {
 		return // somebody else has looked
 	}
+	buf := lingerBuffers.Get().(*[4096]byte)
+	defer lingerBuffers.Put(buf)
 	for by := time.Now().Add(time.Millisecond); l.end.Stage() < closing.Ending; {
-		if n, alive := l.discardYielding(by); n == 0 || !alive {
+		if n, alive := l.discardYielding(buf[:], by); n == 0 || !alive {
 			break
 		}
 	}
@@ -84,12 +88,10 @@ func (l *link) look() {
 
 // discardYielding is one Read of the guard's. It tells the machine what came, and
 // the caller whether more can come.
-func (l *link) discardYielding(by time.Time) (n int, alive bool) {
-	buf := lingerBuffers.Get().(*[4096]byte)
-	defer lingerBuffers.Put(buf)
+func (l *link) discardYielding(buf []byte, by time.Time) (n int, alive bool) {
 	var err error
 	l.raw.SetReadDeadline(by) //nolint:errcheck // Read tells
-	l.yield(func() { n, err = l.raw.Read(buf[:]) })
+	l.yield(func() { n, err = l.raw.Read(buf) })
 	n, err = counted(n, len(buf), err)
 	if l.end.Stage() >= closing.Ending {
 		return n, false

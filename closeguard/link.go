@@ -70,8 +70,8 @@ const (
 type errand uint8
 
 const (
-	idle    errand = iota // see Conn.Idle
-	busy                  // see Conn.Busy
+	idle    errand = iota // see Handle.Idle
+	busy                  // see Handle.Busy
 	awaited               // busy, and a shutdown waits for it
 )
 

@@ -27,20 +27,15 @@ import (
 // once; with two guards the request is answered with 500.
 func (g *Guard) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error { //nolint:errcheck // the peer was answered
+		g.upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error { //nolint:errcheck // the peer was answered
 			next.ServeHTTP(w, r)
 			return nil
 		})
 	})
 }
 
-// Upgrade runs one function under the guard as [Guard.Middleware] runs a
-// handler, and returns its error. If the guard refuses the request, it answers
-// it and do doesn't run: the error is [ErrShutdown], or says that another guard
-// guards the request already.
-//
-// It is what an adapter's Upgrade or Accept is made of.
-func (g *Guard) Upgrade(w http.ResponseWriter, r *http.Request, do func(http.ResponseWriter, *http.Request) error) error {
+// upgrade runs one function under the guard.
+func (g *Guard) upgrade(w http.ResponseWriter, r *http.Request, do func(http.ResponseWriter, *http.Request) error) error {
 	u, err := g.receive(w, r)
 	switch {
 	case err != nil:
@@ -69,7 +64,7 @@ func (g *Guard) Upgrade(w http.ResponseWriter, r *http.Request, do func(http.Res
 
 // receive makes what the handler of a request gets under the guard; nil if
 // there is nothing to guard. The error says why the request was refused. It is
-// not part of Upgrade because what Upgrade has on the stack stays there while
+// not part of upgrade because what upgrade has on the stack stays there while
 // the connection is open.
 func (g *Guard) receive(w http.ResponseWriter, r *http.Request) (*upgrade, error) {
 	if !isUpgrade(r) || hijacker(w) == nil {

@@ -295,10 +295,10 @@ func TestOneGuardTwice(t *testing.T) {
 		l := listen(t, g.Middleware(g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := upgrade(t, w)
 			again, err := g.WrapConn(c, closeguard.Server)
-			if err != nil || net.Conn(again) != c {
+			if err != nil || again != c {
 				t.Errorf("WrapConn of a guarded one: %v, %v", again, err)
 			}
-			if again, err := g.WrapHandshake(tagged{c}); err != nil || net.Conn(again) != c {
+			if again, err := g.Driver().WrapHandshake(tagged{c}); err != nil || again != c {
 				t.Errorf("WrapHandshake of one that is guarded below: %v, %v", again, err)
 			}
 			c.Close()
@@ -351,7 +351,7 @@ func TestTwoGuards(t *testing.T) {
 			if got, err := another.WrapConn(nc, closeguard.Server); got != nil || err == nil || !strings.Contains(err.Error(), "another guard") {
 				t.Errorf("WrapConn: %v, %v", got, err)
 			}
-			if got, err := another.Guarded(nc); got != nil || err == nil {
+			if got, err := another.Driver().Guarded(nc); got != nil || err == nil {
 				t.Errorf("Guarded: %v, %v", got, err)
 			}
 		}
@@ -366,10 +366,10 @@ func TestNilConn(t *testing.T) {
 	if c, err := g.WrapConn(nil, closeguard.Server); c != nil || err == nil || !strings.Contains(err.Error(), "net.Conn is nil") {
 		t.Errorf("WrapConn: %v, %v", c, err)
 	}
-	if c, err := g.WrapHandshake(nil); c != nil || err == nil || !strings.Contains(err.Error(), "net.Conn is nil") {
+	if c, err := g.Driver().WrapHandshake(nil); c != nil || err == nil || !strings.Contains(err.Error(), "net.Conn is nil") {
 		t.Errorf("WrapHandshake: %v, %v", c, err)
 	}
-	if c, err := g.Guarded(nil); c != nil || err != nil {
+	if c, err := g.Driver().Guarded(nil); c != nil || err != nil {
 		t.Errorf("Guarded: %v, %v", c, err)
 	}
 }
@@ -562,22 +562,22 @@ func TestClaim(t *testing.T) {
 		g := newGuard(t, closeguard.Options{})
 		another := newGuard(t, closeguard.Options{})
 		l := listen(t, g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if c, err := g.Claim(r.Context()); c != nil || err == nil {
+			if c, err := g.Driver().Claim(r.Context()); c != nil || err == nil {
 				t.Errorf("before the 101: %v, %v", c, err)
 			}
 			nc := upgrade(t, w)
-			if c, err := another.Claim(r.Context()); c != nil || err == nil {
+			if c, err := another.Driver().Claim(r.Context()); c != nil || err == nil {
 				t.Errorf("another guard's: %v, %v", c, err)
 			}
-			if c, err := g.Claim(r.Context()); net.Conn(c) != nc || err != nil {
+			if c, err := g.Driver().Claim(r.Context()); c != nc || err != nil {
 				t.Errorf("the first claim: %v, %v", c, err)
 			}
-			if c, err := g.Claim(r.Context()); c != nil || err == nil {
+			if c, err := g.Driver().Claim(r.Context()); c != nil || err == nil {
 				t.Errorf("the second claim: %v, %v", c, err)
 			}
 			nc.Close()
 		})))
-		if c, err := g.Claim(t.Context()); c != nil || err != nil {
+		if c, err := g.Driver().Claim(t.Context()); c != nil || err != nil {
 			t.Errorf("outside: %v, %v", c, err)
 		}
 		v := dial(t, l, askUpgrade)
@@ -594,7 +594,7 @@ func TestUpgrade(t *testing.T) {
 		g := newGuard(t, closeguard.Options{})
 		got := make(chan error, 1)
 		l := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			got <- g.Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
+			got <- g.Driver().Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
 				upgrade(t, w).Close()
 				return errHandler
 			})

@@ -130,7 +130,7 @@ func TestObserverCallsBack(t *testing.T) {
 			told++
 			c.Close()
 			c.Abort()
-			c.CloseNow()
+			c.Driver().CloseNow()
 			c.CloseWith(ctx, 1000, "")
 			c.Read(make([]byte, 1))
 			c.Write(wireBytes(closeguard.Server, text("x")))
@@ -324,11 +324,11 @@ func TestClosedAndCollected(t *testing.T) {
 func TestAbandon(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := guard(t, closeguard.Server, closeguard.Options{})
-		c.Abandon()
+		c.Driver().Abandon()
 		c.peerGets("close 1001")
 		c.send(closeWith(1001, ""))
 		is(t, c.ends("local closed 1001, sent 1001, received 1001, clean"), net.ErrClosed, closeguard.ErrAbandoned)
-		c.Abandon()
+		c.Driver().Abandon()
 		synctest.Wait()
 		if n := len(c.log.all()); n != 2 {
 			t.Errorf("%d events", n)

@@ -82,7 +82,7 @@ func TestOptionsThatAreTaken(t *testing.T) {
 	} {
 		bubble(t, func(t *testing.T) {
 			c := guard(t, closeguard.Server, opts)
-			c.CloseNow()
+			c.Driver().CloseNow()
 			c.ends("dropped 1006")
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/driver"
 )
 
 // A shutdown, a kick, CloseWith, a handler's return and the library's Close at
@@ -28,7 +29,7 @@ func TestAllThatCloseAtTheSameMoment(t *testing.T) {
 			conns = append(conns, c)
 			if i%2 == 0 {
 				all.Go(func() {
-					c.Serve(func() error { <-returns; return nil })
+					c.Driver().Serve(func() error { <-returns; return nil })
 				})
 			}
 		}
@@ -103,7 +104,7 @@ func TestContextsEndDuringCalls(t *testing.T) {
 				errs := make(chan error)
 				for range 20 {
 					go func() {
-						call := c.Begin(ctx)
+						call := c.Driver().Begin(ctx)
 						<-ctx.Done()
 						c.Close()
 						errs <- call.End(ctx.Err(), true)
@@ -132,13 +133,13 @@ func TestWitnessesAgree(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		log := new(recorder)
 		g := newGuard(t, closeguard.Options{Observers: []closeguard.Observer{log}})
-		w := g.Witness(context.Background(), closeguard.ConnInfo{Role: closeguard.Server})
+		w := g.Driver().Witness(context.Background(), driver.About{}).(*closeguard.Conn)
 		var all sync.WaitGroup
 		for range 10 {
-			all.Go(func() { w.Alive() })
-			all.Go(func() { w.Received(closeguard.CloseFrame{Code: 1000, Reason: "bye"}) })
-			all.Go(func() { w.Begin(t.Context()).End(errors.New("failed"), true) })
-			all.Go(func() { w.Closed() })
+			all.Go(func() { w.Driver().Alive() })
+			all.Go(func() { w.Driver().Received(1000, "bye") })
+			all.Go(func() { w.Driver().Begin(t.Context()).End(errors.New("failed"), true) })
+			all.Go(func() { w.Driver().Closed() })
 		}
 		all.Wait()
 		<-w.Done()

@@ -210,7 +210,7 @@ func (c unhurried) Write(p []byte) (int, error) {
 func TestCloseBetweenPieces(t *testing.T) {
 	closes := map[string]func(c *guarded, meanwhile func()){
 		"1001": func(c *guarded, meanwhile func()) { meanwhile(); c.Close() },
-		"1000": func(c *guarded, meanwhile func()) { c.Serve(func() error { meanwhile(); return nil }) },
+		"1000": func(c *guarded, meanwhile func()) { c.Driver().Serve(func() error { meanwhile(); return nil }) },
 	}
 	for _, role := range bothRoles {
 		for code, end := range closes {
@@ -309,7 +309,7 @@ func TestTheHandlersCloseDuringAWriteOnTLS(t *testing.T) {
 			c.send(closeWith(1000, ""))
 			c.peer.Close()
 		}()
-		c.Serve(func() error {
+		c.Driver().Serve(func() error {
 			go func() { _, err := c.Write(wireBytes(c.role, big(5000))); wrote <- err }()
 			synctest.Wait()
 			return c.Close()
@@ -357,7 +357,7 @@ func TestCloseWhileTheLibrarysCloseIsBlocked(t *testing.T) {
 func TestServeWithABlockedWrite(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := guardPipe(t, closeguard.Server, closeguard.Options{}, 1000, nil)
-		c.Serve(func() error {
+		c.Driver().Serve(func() error {
 			wrote := make(chan error)
 			go func() { _, err := c.Write(wireBytes(c.role, big(5000))); wrote <- err }()
 			synctest.Wait()

@@ -284,7 +284,7 @@ func TestHandlersStillRunning(t *testing.T) {
 				served := make(chan struct{})
 				go func() {
 					defer close(served)
-					c.Serve(func() error {
+					c.Driver().Serve(func() error {
 						err := c.readAll()
 						tt.handler(c)
 						return err
@@ -323,7 +323,7 @@ func TestCloseLeavesHandlersBehind(t *testing.T) {
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
-			c.Serve(func() error { time.Sleep(time.Hour); return nil })
+			c.Driver().Serve(func() error { time.Sleep(time.Hour); return nil })
 		}()
 		synctest.Wait()
 		cr.guard.Close()

@@ -13,21 +13,9 @@ import (
 // internalError is what a peer is told of a handler that failed.
 var internalError = CloseFrame{Code: InternalError, Reason: "internal error"}
 
-// Serve runs a handler for the connection and closes it as the handler's
-// return says: nil 1000; an [Error] its frame; a timeout, a context's end, or
-// net.ErrClosed after a Close of its own, Options.BareClose; any other error,
-// and a panic, which goes on, 1011 with a fixed text. After a frame of the
-// peer's that broke a rule of framing it is 1002 but for an Error and a panic.
-// While it runs, Close of the net.Conn only wakes the library and marks the
-// connection, because every handler defers it; Abort acts at once.
-//
-// If the connection ended before, the handler's error is joined to the cause.
-// The close event is delivered when the connection has ended and the handler
-// has returned. Serve does not wait for the closing handshake.
-//
-// It is what an adapter's Handler is made of.
-func (c *Conn) Serve(handler func() error) {
-	l := c.link
+// serve runs a handler for the connection and closes it as the handler's return
+// says.
+func (l *link) serve(handler func() error) {
 	l.mu.Lock()
 	l.app.Serving = true
 	l.mu.Unlock()

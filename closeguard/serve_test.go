@@ -59,7 +59,7 @@ func TestServeReturns(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c := guard(t, closeguard.Server, tt.opts)
-				c.Serve(func() error {
+				c.Driver().Serve(func() error {
 					c.write(text("hello"))
 					return tt.err
 				})
@@ -92,7 +92,7 @@ func TestServePanics(t *testing.T) {
 				go func() {
 					defer close(done)
 					defer func() { panicked <- recover() }()
-					c.Serve(func() error {
+					c.Driver().Serve(func() error {
 						defer c.Close() // as every handler does
 						leave()
 						return nil
@@ -136,7 +136,7 @@ func TestServeReturnsAfterAViolation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c := guard(t, closeguard.Server, closeguard.Options{})
-				c.Serve(func() error {
+				c.Driver().Serve(func() error {
 					c.sendBytes([]byte("\x81\x02hi")) // unmasked
 					c.Read(make([]byte, 100))
 					return tt.err
@@ -158,12 +158,12 @@ func TestServeReturnsAfterAViolation(t *testing.T) {
 func TestCloseInsideServeIsAMark(t *testing.T) {
 	for name, end := range map[string]func(c *guarded){
 		"Close":    func(c *guarded) { c.Close() },
-		"CloseNow": func(c *guarded) { c.CloseNow() },
+		"CloseNow": func(c *guarded) { c.Driver().CloseNow() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c := guard(t, closeguard.Server, closeguard.Options{})
-				c.Serve(func() error {
+				c.Driver().Serve(func() error {
 					read := make(chan error)
 					go func() { read <- c.readAll() }()
 					synctest.Wait()
@@ -191,7 +191,7 @@ func TestCloseInsideServeIsAMark(t *testing.T) {
 func TestAbortInsideServe(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := guard(t, closeguard.Server, closeguard.Options{})
-		c.Serve(func() error {
+		c.Driver().Serve(func() error {
 			c.Abort()
 			<-c.Done()
 			c.after(0)
@@ -207,7 +207,7 @@ func TestAbortInsideServe(t *testing.T) {
 func TestEventAfterServe(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := guard(t, closeguard.Server, closeguard.Options{})
-		c.Serve(func() error {
+		c.Driver().Serve(func() error {
 			c.send(closeWith(1001, ""))
 			c.read(closeWith(1001, ""))
 			c.write(closeWith(1001, ""))
@@ -239,7 +239,7 @@ func TestServeReturnsItsOwnEvent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c := guard(t, closeguard.Server, closeguard.Options{})
-				c.Serve(func() error {
+				c.Driver().Serve(func() error {
 					c.send(closeWith(1001, ""))
 					c.read(closeWith(1001, ""))
 					return wrap(c.Event())
@@ -257,7 +257,7 @@ func TestServeReturnsItsOwnEvent(t *testing.T) {
 		c, d := guard(t, closeguard.Server, closeguard.Options{}), guard(t, closeguard.Server, closeguard.Options{})
 		d.Abort()
 		theirs := d.ends("dropped 1006")
-		c.Serve(func() error { return theirs })
+		c.Driver().Serve(func() error { return theirs })
 		c.peerGets("close 1011 internal error")
 		c.peer.Close()
 		var inner closeguard.CloseEvent
@@ -285,7 +285,7 @@ func TestServeReturnsAfterTheEnd(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				c := guard(t, closeguard.Server, closeguard.Options{})
-				c.Serve(func() error {
+				c.Driver().Serve(func() error {
 					tt.before(c)
 					return nil
 				})
@@ -359,7 +359,7 @@ func TestHandlerUnderTheMiddleware(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s := serve(t, closeguard.Options{}, func(w http.ResponseWriter, r *http.Request) {
 				c := upgrade(t, w).(*closeguard.Conn)
-				c.Serve(func() error { panic(errHandler) })
+				c.Driver().Serve(func() error { panic(errHandler) })
 			})
 			v := s.dial(askUpgrade)
 			v.head()

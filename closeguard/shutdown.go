@@ -53,10 +53,10 @@ func (g *Guard) startDrain() *drain {
 	d := &drain{round: newRound(g, closing.Shutdown, false), hurry: make(chan struct{})}
 	d.until = d.began + g.opts.DrainWindow
 	g.drain = d
-	close(g.drained)
 	links := slices.Clone(g.links)
 	g.mu.Unlock()
-	d.joinAll(links)
+	d.joinAll(links) // before anybody learns of it and ends one
+	close(g.drained)
 	rand.Shuffle(len(links), func(i, j int) { links[i], links[j] = links[j], links[i] })
 	go d.run(links)
 	return d
@@ -66,7 +66,7 @@ func (g *Guard) startDrain() *drain {
 // WebSocket are answered with 503 and Retry-After, for ever; one whose answer
 // is on its way already is closed right after it has opened. Every connection
 // gets the frame of Options.ShutdownFrame, in random order, spread over
-// Options.DrainWindow; connections that are [Conn.Busy] get it when they turn
+// Options.DrainWindow; connections that are [Handle.Busy] get it when they turn
 // idle. Shutdown waits until all have ended, adapters' handlers have returned
 // and the observers know; called by a handler or an observer, until all have ended.
 //
@@ -331,20 +331,14 @@ func (g *Guard) shutdown() *drain {
 }
 
 // Busy marks the connection as in the middle of something that a shutdown
-// should let it finish. It is idle until then and again after [Conn.Idle].
-func (c *Conn) Busy() { c.link.setBusy(true) }
-
-// Idle takes Busy back. If a shutdown has begun, the connection is closed now.
-func (c *Conn) Idle() { c.link.setBusy(false) }
-
-// Busy is [Conn.Busy].
+// should let it finish. It is idle until then and again after [Handle.Idle].
 func (h *Handle) Busy() {
 	if h != nil {
 		h.link.setBusy(true)
 	}
 }
 
-// Idle is [Conn.Idle].
+// Idle takes Busy back. If a shutdown has begun, the connection is closed now.
 func (h *Handle) Idle() {
 	if h != nil {
 		h.link.setBusy(false)

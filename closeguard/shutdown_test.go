@@ -315,7 +315,7 @@ func TestShutdownWaits(t *testing.T) {
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
-			c.Serve(func() error {
+			c.Driver().Serve(func() error {
 				c.readAll()
 				time.Sleep(time.Hour) // cleaning up
 				return nil
@@ -344,7 +344,7 @@ func TestShutdownLeavesAHandlerBehind(t *testing.T) {
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
-			c.Serve(func() error {
+			c.Driver().Serve(func() error {
 				time.Sleep(time.Hour)
 				return errHandler
 			})
@@ -372,7 +372,7 @@ func TestGuardClose(t *testing.T) {
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
-			conns[0].Serve(func() error { return conns[0].readAll() })
+			conns[0].Driver().Serve(func() error { return conns[0].readAll() })
 		}()
 		conns[1].write(closeWith(4000, ""))
 		synctest.Wait()

@@ -45,7 +45,7 @@ func stress(t *testing.T, seed uint64) {
 	}
 	c := guardPipe(t, bothRoles[r.IntN(2)], opts, 1+r.IntN(5000), nil)
 	if r.IntN(2) == 0 {
-		c.StrictEOF()
+		c.Driver().StrictEOF()
 	}
 
 	// Each actor has its own random numbers, and pauses that are often the same
@@ -111,7 +111,7 @@ func stress(t *testing.T, seed uint64) {
 			case 3, 4:
 				return c.CloseWith(ctx, closeguard.PolicyViolation, "stress")
 			case 5:
-				c.CloseNow()
+				c.Driver().CloseNow()
 			case 6:
 				c.Abort()
 			default:
@@ -123,7 +123,7 @@ func stress(t *testing.T, seed uint64) {
 	}
 	if r.IntN(3) == 0 {
 		act(1, func(r *rand.Rand) error {
-			c.Serve(func() error {
+			c.Driver().Serve(func() error {
 				time.Sleep(time.Duration(r.IntN(20)) * 100 * time.Millisecond)
 				if r.IntN(2) == 0 {
 					c.Close()

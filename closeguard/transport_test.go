@@ -175,9 +175,9 @@ func TestTransportClosedUnderneath(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := guard(t, closeguard.Client, closeguard.Options{})
-		if c.NetConn() != net.Conn(c.below) || c.Role() != closeguard.Client ||
+		if c.NetConn() != net.Conn(c.below) ||
 			c.LocalAddr() != c.below.LocalAddr() || c.RemoteAddr() != c.below.RemoteAddr() {
-			t.Errorf("%v %v %v %v", c.NetConn(), c.Role(), c.LocalAddr(), c.RemoteAddr())
+			t.Errorf("%v %v %v", c.NetConn(), c.LocalAddr(), c.RemoteAddr())
 		}
 		c.Abort()
 		ev := c.ends("dropped 1006")
@@ -199,7 +199,7 @@ func TestEndsBeforeThe101(t *testing.T) {
 		sees string
 	}{
 		"Abort":      {func(c *closeguard.Conn, h *closeguard.Handle) { h.Abort() }, "reset"},
-		"CloseNow":   {func(c *closeguard.Conn, _ *closeguard.Handle) { c.CloseNow() }, "EOF"},
+		"CloseNow":   {func(c *closeguard.Conn, _ *closeguard.Handle) { c.Driver().CloseNow() }, "EOF"},
 		"a deadline": {func(c *closeguard.Conn, _ *closeguard.Handle) { c.SetDeadline(time.Now()) }, "EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -258,10 +258,11 @@ func TestClientClosesBeforeThe101(t *testing.T) {
 		log := new(recorder)
 		g := newGuard(t, closeguard.Options{Observers: []closeguard.Observer{log}})
 		below, peer := closetest.Pipe()
-		c, err := g.WrapHandshake(below)
+		nc, err := g.Driver().WrapHandshake(below)
 		if err != nil {
 			t.Fatal(err)
 		}
+		c := nc.(*closeguard.Conn)
 		io.WriteString(c, askUpgrade)
 		if err := c.CloseWith(context.Background(), 1000, ""); err == nil || !strings.Contains(err.Error(), "not open") {
 			t.Errorf("CloseWith: %v", err)

@@ -57,7 +57,7 @@ func TestTruncatedMessage(t *testing.T) {
 						bubble(t, func(t *testing.T) {
 							c := guardPipe(t, role, closeguard.Options{}, 64<<10, transport.around)
 							if strict {
-								c.StrictEOF()
+								c.Driver().StrictEOF()
 							}
 							c.sendBytes(b[:at])
 							c.peer.Close()
@@ -92,7 +92,7 @@ func TestTruncatedMessage(t *testing.T) {
 func TestEOFBehindThePeersClose(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := guard(t, closeguard.Server, closeguard.Options{})
-		c.StrictEOF()
+		c.Driver().StrictEOF()
 		c.send(start("half a message"), closeWith(1001, ""))
 		c.peer.CloseWrite()
 		is(t, c.readAll(), io.EOF)
@@ -105,7 +105,7 @@ func TestEOFBehindThePeersClose(t *testing.T) {
 func TestResetInsideAMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := guard(t, closeguard.Server, closeguard.Options{})
-		c.StrictEOF()
+		c.Driver().StrictEOF()
 		c.send(start("half a message"))
 		c.peer.Reset()
 		is(t, c.readAll(), syscall.ECONNRESET)

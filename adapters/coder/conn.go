@@ -2,10 +2,13 @@ package coder
 
 import (
 	"context"
+	"errors"
+	"net"
 	"sync"
 	"sync/atomic"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/coder/websocket"
 )
 
@@ -17,9 +20,9 @@ import (
 // Nobody meant to close it then, so no Close frame is made up.
 type Conn struct {
 	*websocket.Conn
-	guarded *closeguard.Conn    // nil in reduced mode
-	told    *closeguard.Witness // nil but in reduced mode
+	guard *closeguard.Conn // in reduced mode a witness
 
+	unseen  atomic.Pointer[unseen]  // nil but in reduced mode, while the library's Close runs
 	streams atomic.Pointer[streams] // nil before the first is needed
 }
 
@@ -45,7 +48,7 @@ func (c *Conn) needStreams() *streams {
 
 // Guarded reports whether the connection is guarded on the wire; if not, the
 // Conn works in reduced mode.
-func (c *Conn) Guarded() bool { return c.guarded != nil }
+func (c *Conn) Guarded() bool { return c.guard.Driver().Guarded() }
 
 // CloseWith sends a Close frame and waits until the connection has ended or
 // ctx is done. It returns nil if the closing handshake was clean, else the
@@ -53,20 +56,13 @@ func (c *Conn) Guarded() bool { return c.guarded != nil }
 // illegal code or reason is a *closeguard.FrameError: nothing is sent and the
 // connection stays usable. A second call sends nothing and waits.
 func (c *Conn) CloseWith(ctx context.Context, code closeguard.Code, reason string) error {
-	if c.guarded != nil {
-		return c.guarded.CloseWith(ctx, code, reason)
+	if c.Guarded() {
+		return c.guard.CloseWith(ctx, code, reason)
 	}
-	f := closeguard.CloseFrame{Code: code, Reason: reason}
-	if err := f.Validate(closeguard.Server); err != nil {
+	if err := (closeguard.CloseFrame{Code: code, Reason: reason}).Validate(closeguard.Server); err != nil {
 		return err
 	}
-	c.told.Sent(f)
-	go func() {
-		if err := c.Conn.Close(websocket.StatusCode(code), reason); err != nil {
-			c.tell(err)
-		}
-		c.told.Closed()
-	}()
+	c.closeUnseen(code, reason)
 	select {
 	case <-c.Done():
 	case <-ctx.Done():
@@ -76,6 +72,39 @@ func (c *Conn) CloseWith(ctx context.Context, code closeguard.Code, reason strin
 		return ev
 	}
 	return nil
+}
+
+// unseen is a Close of the library's in reduced mode.
+type unseen struct{ told chan struct{} } // closed when the guard knows of it
+
+// closeUnseen runs the library's Close in reduced mode, which writes the frame and
+// then reads for the answer: if it doesn't say that writing failed, nor that it was
+// closed before, the frame has left.
+func (c *Conn) closeUnseen(code closeguard.Code, reason string) {
+	u := &unseen{make(chan struct{})}
+	if !c.unseen.CompareAndSwap(nil, u) {
+		return
+	}
+	go func() {
+		defer close(u.told)
+		err := c.Conn.Close(websocket.StatusCode(code), reason)
+		var op *net.OpError
+		if !errors.Is(err, net.ErrClosed) && (!errors.As(err, &op) || op.Op != "write") {
+			c.guard.Driver().Sent(int(code), reason)
+		}
+		if err != nil {
+			c.tell(err)
+		}
+		c.guard.Driver().Closed()
+	}()
+}
+
+// awaitUnseen waits for a Close of the library's that is under way in reduced
+// mode, which knows more of the end than a call that it interrupts.
+func (c *Conn) awaitUnseen() {
+	if u := c.unseen.Load(); u != nil {
+		<-u.told
+	}
 }
 
 // Close is CloseWith without a context, with the library's signature: the
@@ -93,44 +122,34 @@ func (c *Conn) Close(code websocket.StatusCode, reason string) error {
 // handshake in the background. Inside a Handler's function it only wakes the
 // reader: the frame is chosen when the function returns.
 func (c *Conn) CloseNow() error {
-	if c.guarded != nil {
-		c.guarded.CloseNow()
+	if c.Guarded() {
+		c.guard.Driver().CloseNow()
+		c.Conn.CloseNow() //nolint:errcheck // it frees the library's side
+		return nil
 	}
 	err := c.Conn.CloseNow()
-	if c.told != nil {
-		c.told.Closed()
-		return err
-	}
-	return nil
+	c.awaitUnseen()
+	c.guard.Driver().Closed()
+	return err
 }
 
 // Abort ends TCP at once with a reset. No Close frame is sent. In reduced mode
 // it is CloseNow.
 func (c *Conn) Abort() {
-	if c.guarded == nil {
+	if !c.Guarded() {
 		c.CloseNow() //nolint:errcheck // it is closed
 		return
 	}
-	c.guarded.Abort()
+	c.guard.Abort()
 	c.Conn.CloseNow() //nolint:errcheck // it frees the library's side
 }
 
 // Done is closed when the connection has ended.
-func (c *Conn) Done() <-chan struct{} {
-	if c.guarded != nil {
-		return c.guarded.Done()
-	}
-	return c.told.Done()
-}
+func (c *Conn) Done() <-chan struct{} { return c.guard.Done() }
 
 // Event returns how the connection ended as far as that is known now, nil
 // while it is open.
-func (c *Conn) Event() closeguard.CloseEvent {
-	if c.guarded != nil {
-		return c.guarded.Event()
-	}
-	return c.told.Event()
-}
+func (c *Conn) Event() closeguard.CloseEvent { return c.guard.Event() }
 
 // Translate turns an error of the library's that came past this Conn into what
 // its methods would have returned.
@@ -145,17 +164,12 @@ func (c *Conn) Do(ctx context.Context, f func(*websocket.Conn) error) error {
 }
 
 // begin begins a call of the library; end is its counterpart.
-func (c *Conn) begin(ctx context.Context) closeguard.Call {
-	if c.guarded != nil {
-		return c.guarded.Begin(ctx)
-	}
-	return c.told.Begin(ctx)
-}
+func (c *Conn) begin(ctx context.Context) driver.Call { return c.guard.Driver().Begin(ctx) }
 
 // heard tells of a message that came, in reduced mode.
 func (c *Conn) heard(err error) {
-	if c.told != nil && err == nil {
-		c.told.Alive()
+	if err == nil && !c.Guarded() {
+		c.guard.Driver().Alive()
 	}
 }
 
@@ -170,12 +184,13 @@ const (
 // end makes a terminal error of the library's into the close event. Reading
 // ends with any error but a message's own; a call that writes may also have
 // failed by itself.
-func (c *Conn) end(call closeguard.Call, err error, d direction) error {
+func (c *Conn) end(call driver.Call, err error, d direction) error {
 	if err == nil || ofMessage(err) {
 		return call.Keep(err)
 	}
 	terminal := d == reading || ofTransport(err)
-	if c.told != nil && terminal {
+	if terminal && !c.Guarded() {
+		c.awaitUnseen()
 		c.tell(err)
 	}
 	return call.End(err, terminal && tells(err))

@@ -46,7 +46,7 @@ func Dial(ctx context.Context, guard *closeguard.Guard, urlStr string, opts *web
 		ws.CloseNow() //nolint:errcheck // it never was in use
 		return nil, resp, err
 	}
-	c := &Conn{Conn: ws, guarded: guarded}
+	c := &Conn{Conn: ws, guard: guarded}
 	collectable(ws)
 	return c, resp, nil
 }
@@ -89,8 +89,8 @@ func (t *tap) guard(g *closeguard.Guard) (*closeguard.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.StrictEOF()
-	c.Extensions(t.extensions)
+	c.Driver().StrictEOF()
+	c.Driver().Extensions(t.extensions)
 	t.body.ReadWriteCloser = c
 	return c, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 
-	"github.com/closeguard/ws/closeguard"
 	"github.com/coder/websocket"
 )
 
@@ -37,11 +36,11 @@ func (c *Conn) tell(err error) {
 	var ce websocket.CloseError
 	switch {
 	case errors.As(err, &ce):
-		c.told.Received(closeguard.CloseFrame{Code: closeguard.Code(ce.Code), Reason: ce.Reason})
+		c.guard.Driver().Received(int(ce.Code), ce.Reason)
 	case errors.Is(err, net.ErrClosed):
-		c.told.Closed()
+		c.guard.Driver().Closed()
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	default:
-		c.told.Ended(err)
+		c.guard.Driver().Ended(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/coder/websocket"
 )
 
@@ -31,7 +32,7 @@ func Accept(guard *closeguard.Guard, w http.ResponseWriter, r *http.Request, opt
 
 // accept also returns the request that leads to the connection.
 func accept(guard *closeguard.Guard, w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (conn *Conn, guarded *http.Request, err error) {
-	err = guard.Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
+	err = guard.Driver().Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
 		guarded = r
 		ws, err := websocket.Accept(w, r, opts)
 		if err != nil {
@@ -72,7 +73,7 @@ func Handler(guard *closeguard.Guard, opts *websocket.AcceptOptions, f func(r *h
 			return // the request has been answered
 		}
 		defer c.Conn.CloseNow() //nolint:errcheck // the guard has closed it; this frees the library's side
-		c.guarded.Serve(func() error { return f(r, c) })
+		c.guard.Driver().Serve(func() error { return f(r, c) })
 	})
 }
 
@@ -92,22 +93,20 @@ func Wrap(guard *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*Conn, 
 	case ws == nil:
 		return nil, nilArgument("Wrap", "ws")
 	}
-	guarded, err := guard.Claim(r.Context())
+	nc, err := guard.Driver().Claim(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{Conn: ws, guarded: guarded}
-	if guarded == nil {
-		c.told = guard.Witness(r.Context(), closeguard.ConnInfo{
-			Remote:      r.RemoteAddr,
-			Route:       r.Pattern,
-			Path:        r.URL.Path,
-			Subprotocol: ws.Subprotocol(),
-		})
+	if nc == nil {
+		about := driver.About{Remote: r.RemoteAddr, Route: r.Pattern, Subprotocol: ws.Subprotocol()}
+		if r.URL != nil {
+			about.Path = r.URL.Path
+		}
+		nc = guard.Driver().Witness(r.Context(), about)
 	} else {
 		collectable(ws)
 	}
-	return c, nil
+	return &Conn{Conn: ws, guard: nc.(*closeguard.Conn)}, nil
 }
 
 // collectable lets the garbage collector have the library's connection when the

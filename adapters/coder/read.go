@@ -79,8 +79,8 @@ func (c *Conn) readToEnd(ctx context.Context) error {
 	}
 	c.Conn.CloseNow() //nolint:errcheck // err tells
 	err = c.end(call, err, reading)
-	if c.told != nil {
-		c.told.Closed()
+	if !c.Guarded() {
+		c.guard.Driver().Closed()
 	}
 	return err
 }

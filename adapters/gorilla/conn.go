@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/gorilla/websocket"
 )
 
@@ -14,8 +15,7 @@ import (
 // Event and Translate may be called at any time from anywhere.
 type Conn struct {
 	*websocket.Conn
-	guarded *closeguard.Conn    // nil in reduced mode
-	told    *closeguard.Witness // nil but in reduced mode
+	guard *closeguard.Conn // in reduced mode a witness
 }
 
 // closeWait bounds, in reduced mode, how long a Close waits to be written and
@@ -24,7 +24,7 @@ const closeWait = 5 * time.Second
 
 // Guarded reports whether the connection is guarded on the wire; if not, the
 // Conn works in reduced mode.
-func (c *Conn) Guarded() bool { return c.guarded != nil }
+func (c *Conn) Guarded() bool { return c.guard.Driver().Guarded() }
 
 // CloseWith sends a Close frame and waits until the connection has ended or
 // ctx is done. It returns nil if the closing handshake was clean, else the
@@ -32,13 +32,13 @@ func (c *Conn) Guarded() bool { return c.guarded != nil }
 // illegal code or reason is a *closeguard.FrameError: nothing is sent and the
 // connection stays usable. A second call sends nothing and waits.
 func (c *Conn) CloseWith(ctx context.Context, code closeguard.Code, reason string) error {
-	if c.guarded != nil {
-		return c.guarded.CloseWith(ctx, code, reason)
+	if c.Guarded() {
+		return c.guard.CloseWith(ctx, code, reason)
 	}
-	payload, err := closeguard.CloseFrame{Code: code, Reason: reason}.AppendPayload(nil, closeguard.Server)
-	if err != nil {
+	if err := (closeguard.CloseFrame{Code: code, Reason: reason}).Validate(closeguard.Server); err != nil {
 		return err
 	}
+	payload := websocket.FormatCloseMessage(int(code), reason)
 	if err := c.WriteControl(websocket.CloseMessage, payload, time.Now().Add(closeWait)); err != nil && c.Event() == nil {
 		return err
 	}
@@ -63,16 +63,16 @@ func (c *Conn) CloseWith(ctx context.Context, code closeguard.Code, reason strin
 // reader: the frame is chosen when the function returns.
 func (c *Conn) Close() error {
 	err := c.Conn.Close()
-	if c.told != nil {
-		c.told.Closed()
+	if !c.Guarded() {
+		c.guard.Driver().Closed()
 	}
 	return err
 }
 
 // Abort ends TCP at once with a reset. No Close frame is sent.
 func (c *Conn) Abort() {
-	if c.guarded != nil {
-		c.guarded.Abort()
+	if c.Guarded() {
+		c.guard.Abort()
 		return
 	}
 	if tcp, ok := c.NetConn().(*net.TCPConn); ok {
@@ -82,38 +82,25 @@ func (c *Conn) Abort() {
 }
 
 // Done is closed when the connection has ended.
-func (c *Conn) Done() <-chan struct{} {
-	if c.guarded != nil {
-		return c.guarded.Done()
-	}
-	return c.told.Done()
-}
+func (c *Conn) Done() <-chan struct{} { return c.guard.Done() }
 
 // Event returns how the connection ended as far as that is known now, nil
 // while it is open.
-func (c *Conn) Event() closeguard.CloseEvent {
-	if c.guarded != nil {
-		return c.guarded.Event()
-	}
-	return c.told.Event()
-}
+func (c *Conn) Event() closeguard.CloseEvent { return c.guard.Event() }
 
 // Translate turns an error of the library's that came past this Conn into what
 // its methods would have returned.
 func (c *Conn) Translate(err error) error { return c.end(c.begin(), err, reading) }
 
 // begin begins a call of the library; end is its counterpart.
-func (c *Conn) begin() closeguard.Call {
-	if c.guarded != nil {
-		return c.guarded.Begin(nil) //nolint:staticcheck // the library takes no context
-	}
-	return c.told.Begin(nil) //nolint:staticcheck // the same
+func (c *Conn) begin() driver.Call {
+	return c.guard.Driver().Begin(nil) //nolint:staticcheck // the library takes no context
 }
 
 // heard tells of a message that came, in reduced mode.
 func (c *Conn) heard(err error) {
-	if c.told != nil && err == nil {
-		c.told.Alive()
+	if err == nil && !c.Guarded() {
+		c.guard.Driver().Alive()
 	}
 }
 
@@ -128,20 +115,13 @@ const (
 // end makes a terminal error of the library's into the close event. Reading
 // ends with any error but a message's own; a call that writes may also have
 // failed by itself.
-func (c *Conn) end(call closeguard.Call, err error, d direction) error {
+func (c *Conn) end(call driver.Call, err error, d direction) error {
 	if err == nil || c.ofMessage(err) {
 		return call.Keep(err)
 	}
 	terminal := d == reading || ofTransport(err)
-	if c.told != nil && terminal {
+	if terminal && !c.Guarded() {
 		c.tell(err)
 	}
 	return call.End(err, terminal && tells(err))
-}
-
-func (c *Conn) role() closeguard.Role {
-	if c.guarded != nil {
-		return c.guarded.Role()
-	}
-	return closeguard.Server
 }

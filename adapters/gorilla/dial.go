@@ -105,7 +105,7 @@ func guarded(guard *closeguard.Guard, dial dialFunc) dialFunc {
 		if err != nil {
 			return nil, err
 		}
-		c, err := guard.WrapHandshake(nc)
+		c, err := guard.Driver().WrapHandshake(nc)
 		if err != nil {
 			nc.Close()
 			return nil, err

@@ -7,7 +7,6 @@ import (
 	"net"
 	"slices"
 
-	"github.com/closeguard/ws/closeguard"
 	"github.com/gorilla/websocket"
 )
 
@@ -42,12 +41,12 @@ func (c *Conn) tell(err error) {
 	var ce *websocket.CloseError
 	switch {
 	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
-		c.told.Received(closeguard.CloseFrame{Code: closeguard.Code(ce.Code), Reason: ce.Text})
+		c.guard.Driver().Received(ce.Code, ce.Text)
 	case errors.Is(err, net.ErrClosed):
-		c.told.Closed()
+		c.guard.Driver().Closed()
 	case errors.Is(err, websocket.ErrCloseSent), timeout(err):
 	default:
-		c.told.Ended(err)
+		c.guard.Driver().Ended(err)
 	}
 }
 

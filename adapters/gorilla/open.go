@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/gorilla/websocket"
 )
 
@@ -33,7 +34,7 @@ func Upgrade(guard *closeguard.Guard, upgrader *websocket.Upgrader, w http.Respo
 
 // upgrade also returns the request that leads to the connection.
 func upgrade(guard *closeguard.Guard, upgrader *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header) (conn *Conn, guarded *http.Request, err error) {
-	err = guard.Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
+	err = guard.Driver().Upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error {
 		guarded = r
 		ws, err := upgrader.Upgrade(w, r, header)
 		if err != nil {
@@ -75,7 +76,7 @@ func Handler(guard *closeguard.Guard, upgrader *websocket.Upgrader, f func(r *ht
 		if err != nil {
 			return // the request has been answered
 		}
-		c.guarded.Serve(func() error { return f(r, c) })
+		c.guard.Driver().Serve(func() error { return f(r, c) })
 	})
 }
 
@@ -92,16 +93,15 @@ func Wrap(guard *closeguard.Guard, ws *websocket.Conn) (*Conn, error) {
 	case ws == nil:
 		return nil, nilArgument("Wrap", "ws")
 	}
-	guarded, err := guard.Guarded(ws.NetConn())
+	nc, err := guard.Driver().Guarded(ws.NetConn())
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{Conn: ws, guarded: guarded}
-	if guarded == nil {
-		c.told = guard.Witness(context.Background(), closeguard.ConnInfo{
+	if nc == nil {
+		nc = guard.Driver().Witness(context.Background(), driver.About{
 			Remote:      ws.RemoteAddr().String(),
 			Subprotocol: ws.Subprotocol(),
 		})
 	}
-	return c, nil
+	return &Conn{Conn: ws, guard: nc.(*closeguard.Conn)}, nil
 }

@@ -11,21 +11,18 @@ import (
 )
 
 // validate refuses the payload of a Close that must not be sent.
-func (c *Conn) validate(messageType int, payload []byte) (closeguard.CloseFrame, error) {
+func (c *Conn) validate(messageType int, payload []byte) (f closeguard.CloseFrame, err error) {
 	if messageType != websocket.CloseMessage {
-		return closeguard.CloseFrame{}, nil
+		return f, nil
 	}
-	f, err := closeguard.ParseCloseFrame(payload)
-	if err == nil {
-		err = f.Validate(c.role())
-	}
-	return f, err
+	code, reason, err := c.guard.Driver().CheckClose(payload)
+	return closeguard.CloseFrame{Code: closeguard.Code(code), Reason: reason}, err
 }
 
 // sent tells of a Close that the library took, in reduced mode.
 func (c *Conn) sent(messageType int, f closeguard.CloseFrame, err error) {
-	if c.told != nil && err == nil && messageType == websocket.CloseMessage {
-		c.told.Sent(f)
+	if err == nil && messageType == websocket.CloseMessage && !c.Guarded() {
+		c.guard.Driver().Sent(int(f.Code), f.Reason)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/closeguard/closetest"
+	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/gorilla/websocket"
 )
 
@@ -282,7 +283,7 @@ var wrongs = []struct {
 	}), "Done is closed while the connection is open"},
 	{"one event for each connection", "there are two", handling(
 		func(g *closeguard.Guard, f func() error, _ *gorilla.Conn) error {
-			w := g.Witness(context.Background(), closeguard.ConnInfo{})
+			w := g.Driver().Witness(context.Background(), driver.About{}).(*closeguard.Conn).Driver()
 			defer w.Closed()
 			return f()
 		}), "2 openings and 2 ends were told"},

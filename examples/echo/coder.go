@@ -92,9 +92,9 @@ func (e coderEcho) bare(w http.ResponseWriter, r *http.Request) {
 	var ce websocket.CloseError
 	switch {
 	case err == nil:
-		told.Sent(closeguard.CloseFrame{Code: cmd.code, Reason: cmd.text})
+		told.Sent(int(cmd.code), cmd.text)
 	case errors.As(err, &ce):
-		told.Received(closeguard.CloseFrame{Code: closeguard.Code(ce.Code), Reason: ce.Reason})
+		told.Received(int(ce.Code), ce.Reason)
 	default:
 		told.Ended(err)
 	}

@@ -95,9 +95,9 @@ func (e gorillaEcho) bare(w http.ResponseWriter, r *http.Request) {
 	var ce *websocket.CloseError
 	switch {
 	case err == nil:
-		told.Sent(closeguard.CloseFrame{Code: cmd.code, Reason: cmd.text})
+		told.Sent(int(cmd.code), cmd.text)
 	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
-		told.Received(closeguard.CloseFrame{Code: closeguard.Code(ce.Code), Reason: ce.Text})
+		told.Received(ce.Code, ce.Text)
 	default:
 		told.Ended(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/closeguard/ws/adapters/coder"
 	"github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/driver"
 )
 
 // newHandler serves the page, the endings and six ways to echo. Messages of up
@@ -32,13 +33,14 @@ func newHandler(guard *closeguard.Guard, ended *closes, limit int64) http.Handle
 
 // witness records an unguarded connection, of which only that is known which
 // the handler tells.
-func witness(guard *closeguard.Guard, r *http.Request) *closeguard.Witness {
-	return guard.Witness(r.Context(), closeguard.ConnInfo{
+func witness(guard *closeguard.Guard, r *http.Request) driver.Conn {
+	nc := guard.Driver().Witness(r.Context(), driver.About{
 		Remote: r.RemoteAddr,
 		Route:  r.Pattern,
 		Path:   r.URL.Path,
 		Attrs:  attrs(r),
 	})
+	return nc.(*closeguard.Conn).Driver()
 }
 
 //go:embed page.html

@@ -48,10 +48,11 @@ func answered(rt *rapid.T, head string, behind, cuts []byte, end string) {
 	}
 	below, peer := closetest.Pipe()
 	wire := &tap{PipeConn: below, began: time.Now()}
-	conn, err := guard.WrapHandshake(wire)
+	nc, err := guard.Driver().WrapHandshake(wire)
 	if err != nil {
 		rt.Fatal(err)
 	}
+	conn := nc.(*closeguard.Conn)
 	request := []byte("GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")
 	conn.Write(request)
 	read := make(chan []byte)

@@ -135,7 +135,7 @@ func (l *life) open() {
 		l.Fatal(err)
 	}
 	if l.strict {
-		l.conn.StrictEOF()
+		l.conn.Driver().StrictEOF()
 	}
 	l.conn.SetKeys("the key")
 	l.all.Go(func() {
@@ -156,7 +156,7 @@ func (l *life) open() {
 		l.handler = make(chan func() error, 1)
 		l.all.Go(func() {
 			defer func() { recover() }()
-			l.conn.Serve(func() error { return (<-l.handler)() })
+			l.conn.Driver().Serve(func() error { return (<-l.handler)() })
 		})
 	}
 	synctest.Wait()

@@ -20,6 +20,7 @@ type model struct {
 	// The peer's side.
 	queue []rawpeer.Frame // written and not yet read
 	over  bool            // its stream has ended behind them
+	fin   bool            // and did so before there was a reset
 	reset bool            // with a reset
 
 	// The library and the program.
@@ -38,9 +39,12 @@ type model struct {
 	raw                      []byte                // received's payload
 	fault                    bool                  // the peer broke a rule of framing
 	down, aborted            bool
+	lost                     bool // a Close of the library's came too late: nothing follows it
 
 	// Times of rule 7.
 	since, left, lastByte, lastRead, lastData time.Duration
+	called                                    time.Duration // the last call of the library's returned
+	readEnd, dead                             bool          // reading has come to its end; nor can anything be written
 	closing, draining, late                   bool
 	lasting                                   time.Duration // the end of the wait for the end of TCP, 0: not yet
 
@@ -213,11 +217,15 @@ func (m *model) fails() {
 
 // writes is a whole frame of the library's.
 func (m *model) writes(f rawpeer.Frame) {
+	if !m.failed {
+		m.called = m.now
+	}
 	switch {
-	case m.closed || m.ended || m.sent != nil || m.failed:
+	case m.closed || m.ended || m.sent != nil || m.lost || m.failed:
 	case f.Opcode == rawpeer.OpClose:
 		m.writesClose(f)
 	case m.reset:
+		m.dead = m.dead || m.readEnd
 		m.fails()
 	default:
 		m.leaves = append(m.leaves, f.String())
@@ -250,6 +258,7 @@ func (m *model) writesClose(f rawpeer.Frame) {
 	legal := err == nil && valid(said, m.role)
 	switch {
 	case m.received == nil && (m.down || m.aborted):
+		m.lost = true
 		m.intends(said)
 	case m.received == nil && legal:
 		m.sends(said)
@@ -271,6 +280,7 @@ var gorillas = closeguard.CloseFrame{Code: 1002, Reason: "bad close code 1014"}
 
 // reads is one Read of the library's, large enough for all that is there.
 func (m *model) reads() {
+	m.called = m.now
 	if m.closed || m.ended || m.draining || m.lasting != 0 {
 		return
 	}
@@ -296,8 +306,9 @@ func (m *model) takes(again bool) {
 		}
 	}
 	if m.over {
+		m.dead = m.dead || m.reset && !m.fin || m.down
 		m.fails()
-		m.lastRead = m.now
+		m.lastRead, m.called, m.readEnd = m.now, m.now, true
 	}
 }
 
@@ -412,25 +423,41 @@ func (m *model) due() (at time.Duration, what func()) {
 			at, what = when, do
 		}
 	}
+	if m.opts.MaxAge > 0 && !m.ended && !m.closing && m.lasting == 0 {
+		earlier(m.opts.MaxAge, m.tooOld)
+	}
 	switch {
 	case m.ended:
 	case m.lasting != 0:
 		earlier(m.lasting, m.ends)
-	case m.closing:
+	case m.closing && !(m.down && m.sent == nil):
 		earlier(max(m.lastByte, m.since)+m.closeIdle(), m.ends)
 		earlier(m.since+m.closeTimeout(), m.ends)
 		if !m.draining && !m.pumps {
 			earlier(max(m.lastRead, m.since)+min(time.Second, m.closeIdle()/2), func() { m.draining = true })
 		}
-	case m.first == "":
-		if m.opts.MaxAge > 0 {
-			earlier(m.opts.MaxAge, func() { m.asks(lifetimes[closeguard.ErrMaxAge]) })
+	case m.down && !m.pumps:
+		// The program has forgotten it.
+		wait := m.closeTimeout()
+		if m.dead || m.closing {
+			wait = min(time.Second, m.closeIdle()/2)
 		}
+		earlier(max(m.called, m.lastByte)+wait, m.ends)
+	case m.first == "":
 		if m.opts.IdleTimeout > 0 {
 			earlier(m.lastData+m.opts.IdleTimeout, func() { m.asks(lifetimes[closeguard.ErrIdleTimeout]) })
 		}
 	}
 	return at, what
+}
+
+// tooOld: MaxAge holds until the very end.
+func (m *model) tooOld() {
+	if m.down {
+		m.ends()
+	} else {
+		m.asks(lifetimes[closeguard.ErrMaxAge])
+	}
 }
 
 func valid(f closeguard.CloseFrame, role closeguard.Role) bool {

@@ -151,7 +151,7 @@ func thePeerEnds(rt *rapid.T, _ setting) move {
 		{"the peer ends its stream", func(l *life, m *model) {
 			if !m.unanswered() {
 				l.peers.writes <- nil
-				m.over = true
+				m.over, m.fin = true, m.fin || !m.reset
 			}
 		}},
 		{"the peer resets TCP", func(l *life, m *model) {
@@ -226,7 +226,7 @@ func theProgram(rt *rapid.T, s setting) move {
 			if m.wakes() {
 				return
 			}
-			l.later(l.conn.CloseNow)
+			l.later(l.conn.Driver().CloseNow)
 			if m.serving || m.first != "" {
 				m.closes()
 			} else {

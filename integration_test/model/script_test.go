@@ -196,7 +196,7 @@ func programCloses(rt *rapid.T, _ setting) step {
 	wait := rapid.SampledFrom([]time.Duration{0, time.Second, time.Minute}).Draw(rt, "wait")
 	return rapid.SampledFrom([]step{
 		{does: "the library closes", do: func(l *life) { l.later(func() { l.conn.Close() }) }},
-		{does: "CloseNow", do: func(l *life) { l.abrupt(); l.later(l.conn.CloseNow) }},
+		{does: "CloseNow", do: func(l *life) { l.abrupt(); l.later(l.conn.Driver().CloseNow) }},
 		{does: "Abort", do: func(l *life) { l.abrupt(); l.later(l.conn.Abort) }},
 		{does: fmt.Sprintf("CloseWith %v, waits %v", frame, wait), do: func(l *life) { l.later(func() { l.closeWith(frame, wait) }) }},
 		{does: fmt.Sprintf("CloseWith %v, waits %v", frame, wait), do: func(l *life) { l.later(func() { l.closeWith(frame, wait) }) }},
@@ -248,7 +248,7 @@ func (l *life) round(wait time.Duration, closes func(context.Context) (closeguar
 // contextEnds is what a library does whose calls take contexts.
 func (l *life) contextEnds() {
 	ctx, cancel := context.WithCancel(context.Background())
-	call := l.conn.Begin(ctx)
+	call := l.conn.Driver().Begin(ctx)
 	cancel()
 	l.conn.Close()
 	call.End(ctx.Err(), true)

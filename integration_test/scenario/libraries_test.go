@@ -75,8 +75,9 @@ func (r *run) dialGuarded() (plain, secure func(context.Context, string, string)
 		if err != nil {
 			return nil, err
 		}
-		last, err = r.guard.WrapHandshake(nc)
-		return last, err
+		guarded, err := r.guard.Driver().WrapHandshake(nc)
+		last, _ = guarded.(*closeguard.Conn)
+		return guarded, err
 	}
 	plain = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		return wrap(new(net.Dialer).DialContext(ctx, network, addr))

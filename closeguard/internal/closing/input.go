@@ -72,6 +72,9 @@ type (
 	// Told: somebody says more of why the connection ends.
 	Told struct{ Reason }
 
+	// Forget: a connection of which TCP has ended is not to wait for the program.
+	Forget struct{}
+
 	// CutOff: the connection is to end without a closing handshake.
 	CutOff struct {
 		How Manner
@@ -141,6 +144,7 @@ func (ReadAgain) input()       {}
 func (Ask) input()             {}
 func (Joined) input()          {}
 func (Told) input()            {}
+func (Forget) input()          {}
 func (CutOff) input()          {}
 func (LimitReached) input()    {}
 func (Wrote) input()           {}

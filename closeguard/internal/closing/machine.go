@@ -161,9 +161,9 @@ func (m *Machine) GuardSends() bool {
 }
 
 // TakesNoMore reports whether what the library writes comes too late: our Close
-// is out, or on its way.
+// is out, on its way, or lost.
 func (m *Machine) TakesNoMore() bool {
-	return m != nil && (m.record.Sent != nil || m.out.rest != nil || m.out.State == Sending && m.out.By == Guard)
+	return m != nil && (m.record.Sent != nil || m.out.rest != nil || m.out.State == Lost || m.out.State == Sending && m.out.By == Guard)
 }
 
 // TheirCloseCame reports whether the peer's Close is whole.
@@ -218,6 +218,8 @@ func (m *Machine) On(in Input, now time.Duration) {
 		m.together = true
 	case Told:
 		m.told(in.Reason)
+	case Forget:
+		m.forget()
 	case CutOff:
 		m.cutOff(in)
 	case LimitReached:
@@ -421,6 +423,8 @@ func (m *Machine) Outgoing(payload []byte, now time.Duration) Verdict {
 		if m.stage == Open {
 			m.to(Closing)
 		}
+	} else if m.out.State == None {
+		m.out = Out{State: Lost} // and with it all that follows it
 	}
 	return v
 }

@@ -234,7 +234,7 @@ func (m *Machine) dueForgotten(f Facts) (time.Duration, alarm) {
 		return ProgramsTurn, nothing
 	}
 	wait := m.limits.Total
-	if m.line == gone {
+	if m.line == gone || m.since != 0 { // nothing can come of it any more, or it is being closed
 		wait = m.limits.Gap
 	}
 	return max(m.called, m.record.Began, f.LastByte) + wait, forgotten
@@ -260,7 +260,7 @@ func (m *Machine) tick(f Facts, now time.Duration) {
 	case unread:
 		m.reader.State = Wanted
 	case forgotten:
-		m.reader.State = Wanted
+		m.forget()
 	case fin:
 		m.line = gone
 	case untold:
@@ -278,5 +278,13 @@ func (m *Machine) looked(f Facts, now time.Duration) {
 	m.reader = Reader{State: Queued}
 	if at, what := m.due(f); what == idle && now >= at {
 		m.expire(CloseIdle)
+	}
+}
+
+// forget ends a connection of which TCP has ended, whatever the program still does.
+func (m *Machine) forget() {
+	if m.record.Down != nil {
+		m.lose()
+		m.reader.State = max(m.reader.State, Wanted)
 	}
 }

@@ -19,6 +19,7 @@ type Alarms[S Sleeper] struct {
 	void  int // entries of the queue
 	timer *time.Timer
 	armed time.Duration // when the timer fires, 0: it doesn't
+	since time.Duration // not before this can it fire: what is due already is not late
 }
 
 // A Sleeper is woken by an alarm.
@@ -88,8 +89,9 @@ func (a *Alarms[S]) arm() {
 	if a.armed != 0 && a.armed <= first {
 		return
 	}
-	a.armed = first
-	if d := first - a.clock.Now(); a.timer == nil {
+	now := a.clock.Now()
+	a.armed, a.since = first, max(first, now)
+	if d := first - now; a.timer == nil {
 		a.timer = time.AfterFunc(d, a.ring)
 	} else {
 		a.timer.Reset(d)
@@ -108,7 +110,7 @@ func (a *Alarms[S]) due() (due []S) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.clock.Now()
-	if a.armed != 0 && a.clock.late(now-a.armed) {
+	if a.armed != 0 && a.clock.late(now-a.since) {
 		now = a.clock.Now()
 	}
 	var none S

@@ -106,6 +106,20 @@ func TestAlarmsBehindAVoidOne(t *testing.T) {
 	})
 }
 
+// What is due already when it is set rings at once, and tells of no standstill.
+func TestAlarmsThatAreDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, all := sleepers(1)
+		time.Sleep(time.Hour)
+		before := a.clock.Now()
+		a.Set(all[0], time.Minute)
+		synctest.Wait()
+		if times := all[0].woken(); len(times) != 1 || times[0] != before || a.clock.Now() != before {
+			t.Errorf("woken at %v, the clock went from %v to %v", times, before, a.clock.Now())
+		}
+	})
+}
+
 // A standstill is taken out of the clock, and those that would have been due in
 // it get time to hear what came meanwhile. What a busy machine makes of an alarm
 // is none.
