@@ -115,8 +115,9 @@ type stream struct {
 	at    time.Time      // when that call returned
 	after int            // bytes behind it
 
-	err   error // how it ended
+	err   error // how it ended, as the kernel said it first
 	ended time.Time
+	said  []string // all that the kernel said of it, in the words of causes: it tells a failure once
 }
 
 var headEnd = []byte("\r\n\r\n")
@@ -183,8 +184,11 @@ func (r *record) end() {
 // ends takes note of how a direction ended. A deadline ends nothing, and what
 // comes once the guard ends TCP is none of the peer's doing.
 func (r *record) ends(s *stream, err error) {
-	if err != nil && s.err == nil && r.closed.IsZero() && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
-		s.err, s.ended = err, time.Now()
+	if err != nil && r.closed.IsZero() && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
+		if s.err == nil {
+			s.err, s.ended = err, time.Now()
+		}
+		s.said = append(s.said, causes(err)...)
 	}
 	r.change()
 }

@@ -117,14 +117,9 @@ func (r *record) over() time.Time {
 }
 
 // may is how TCP ended without us, in all that the server's side was told of it:
-// the kernel tells a failure once, and whoever asks again reads the end of the
-// stream. must is what of it came first for certain.
-func (r *record) may() []string {
-	if r.in.err == nil && r.out.err == nil {
-		return nil
-	}
-	return append(causes(r.in.err), append(causes(r.out.err), "FIN")...)
-}
+// the kernel tells a failure once, and whoever asks again is told of a broken
+// pipe or reads the end of the stream. must is what of it came first for certain.
+func (r *record) may() []string { return slices.Concat(r.in.said, r.out.said) }
 
 func (r *record) must(ev closeguard.CloseEvent) []string {
 	first, other := &r.in, &r.out
