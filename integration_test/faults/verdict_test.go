@@ -48,17 +48,18 @@ func misfits(ev closeguard.CloseEvent, r *record) (all []string) {
 	if got := kindOf(ev); !r.mayBe(got) {
 		complain("it is %s", got)
 	}
+	got, must, may := told(ev), []string(nil), r.may()
+	if i := slices.Index(got, cutOff); i >= 0 {
+		got[i] = "FIN"
+	}
 	if _, ok := ev.(*closeguard.Dropped); ok {
-		got, must, may := told(ev), r.must(ev), r.may()
-		if i := slices.Index(got, cutOff); i >= 0 {
-			got[i] = "FIN"
-		}
+		must = r.must(ev)
 		if len(got) == 0 && !ours(ev) {
 			complain("dropped for no reason")
 		}
-		if !contains(got, must) || !contains(may, got) {
-			complain("because of %q, on the wire first %q, in all %q (%v)", got, must, may, ev)
-		}
+	}
+	if !contains(got, must) || !contains(may, got) {
+		complain("because of %q, on the wire first %q, in all %q (%v)", got, must, may, ev)
 	}
 	both := r.out.close != nil && r.in.close != nil
 	if ev.Clean() != both && (!both || !errors.Is(ev, closeguard.ErrAborted) && !r.cutOff(ev)) {
