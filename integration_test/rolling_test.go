@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -115,15 +116,20 @@ func missing(t *testing.T, what string) {
 	t.Skipf("%s is not installed: make setup", what)
 }
 
-// freeAddr is an address on which nobody listens.
+// freeAddr is an address on which nobody listens, below the ports that the kernel
+// gives to connections: one of those could take it while its server is restarted.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		addr := fmt.Sprint("127.0.0.1:", 12000+rand.IntN(20000))
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return addr
+		}
+		c.Close()
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // program is a running server.
