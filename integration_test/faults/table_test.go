@@ -344,8 +344,12 @@ func (s *struck) awaitBytes(n int) {
 // awaitEnd waits until the server's kernel knows that TCP is over.
 func (s *struck) awaitEnd() {
 	s.control(func(fd int) error {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}, int(patience.Milliseconds()))
-		return err
+		for {
+			_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}, int(patience.Milliseconds()))
+			if err != unix.EINTR { // a signal of the runtime's
+				return err
+			}
+		}
 	})
 }
 
