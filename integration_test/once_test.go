@@ -195,11 +195,12 @@ func TestOneCloseEventForEach101(t *testing.T) {
 					refused = append(refused, s.dial(t, e, rawpeer.AnyStatus(), rawpeer.Header("Origin", "http://elsewhere.test")).path)
 					continue
 				}
-				opts := []rawpeer.Option{rawpeer.Wait(1500 * time.Millisecond)}
+				var opts []rawpeer.Option
 				if random.IntN(8) == 0 {
 					opts = append(opts, rawpeer.Deflate())
 				}
 				v := s.dial(t, e, opts...)
+				v.Waits(1500 * time.Millisecond)
 				opened = append(opened, v.path)
 				order := append(orders, "read and write", "read and write", "read and write")[random.IntN(len(orders)+3)]
 				behave, own := behaviours[random.IntN(len(behaviours))], rand.New(rand.NewPCG(random.Uint64(), random.Uint64()))

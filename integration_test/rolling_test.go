@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -40,7 +41,9 @@ func TestRollingRestart(t *testing.T) {
 		}
 	})
 	t.Run("the proxy notices too late", func(t *testing.T) {
-		refused := rollingRestart(t, haproxy, node, echo, "check inter 1s fall 1 rise 1", "-drain-window", "500ms")
+		// It looks after a server only when it couldn't reach it.
+		const late = "check inter 1h fastinter 50ms downinter 50ms rise 1 observe layer4 error-limit 1 on-error mark-down"
+		refused := rollingRestart(t, haproxy, node, echo, late, "-drain-window", "500ms")
 		if len(refused) == 0 {
 			t.Error("no attempt was refused")
 		}
@@ -65,8 +68,9 @@ func rollingRestart(t *testing.T, haproxy, node, echo, check string, flags ...st
 
 	for i, s := range servers {
 		s.stop(t)
+		proxy.await(t, i, "DOWN")
 		servers[i] = startServer(t, echo, s.addr, flags)
-		proxy.await(t, i)
+		proxy.await(t, i, "UP")
 	}
 
 	stdin.Close()
@@ -112,15 +116,20 @@ func missing(t *testing.T, what string) {
 	t.Skipf("%s is not installed: make setup", what)
 }
 
-// freeAddr is an address on which nobody listens.
+// freeAddr is an address on which nobody listens, below the ports that the kernel
+// gives to connections: one of those could take it while its server is restarted.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		addr := fmt.Sprint("127.0.0.1:", 12000+rand.IntN(20000))
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return addr
+		}
+		c.Close()
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // program is a running server.
@@ -225,21 +234,22 @@ func startProxy(t *testing.T, haproxy, front, check string, servers []*program) 
 	startProgram(t, exec.Command(haproxy, "-q", "-db", "-f", config))
 	p := &proxy{filepath.Join(dir, "haproxy.sock")}
 	for i := range servers {
-		p.await(t, i)
+		p.await(t, i, "UP")
 	}
 	return p
 }
 
-// await waits until the proxy sends requests to a server.
-func (p *proxy) await(t *testing.T, server int) {
+// await waits until the proxy takes a server for UP, and sends requests to it, or
+// for DOWN.
+func (p *proxy) await(t *testing.T, server int, status string) {
 	t.Helper()
 	for range 1000 {
-		if strings.HasPrefix(p.status(server), "UP") {
+		if strings.HasPrefix(p.status(server), status) {
 			return
 		}
 		<-time.After(10 * time.Millisecond)
 	}
-	t.Fatalf("haproxy doesn't use server %d: %q", server, p.status(server))
+	t.Fatalf("haproxy says of server %d: %q, want %s", server, p.status(server), status)
 }
 
 // status is what the proxy says of a server, such as UP.

@@ -3,6 +3,7 @@ package integration_test
 import (
 	"bytes"
 	"compress/flate"
+	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -11,10 +12,12 @@ import (
 	"syscall"
 	"testing"
 
+	coder "github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // A received is what a handler got until its connection ended.
@@ -159,6 +162,57 @@ func TestMessageCutOffByThePeersDeath(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A message that our own Close cuts off, between two reads of the library's, is an
+// error and never a message, either: nobody reads what the peer sends behind it.
+func TestMessageCutOffByOurClose(t *testing.T) {
+	for _, scheme := range []string{"ws", "wss"} {
+		t.Run(scheme, func(t *testing.T) {
+			read := make(chan error, 1)
+			s := serve(t, scheme, closeguard.Options{}, func(r *http.Request, s socket) error {
+				message, err := nextReader(s)
+				if err == nil {
+					_, err = io.ReadFull(message, make([]byte, len("half")))
+				}
+				if err != nil {
+					read <- err
+					return err
+				}
+				closeguard.FromContext(r.Context()).CloseWith(context.Background(), 4000, "")
+				_, err = io.ReadAll(message)
+				read <- err
+				return err
+			})
+			each(t, func(t *testing.T, e endpoint) {
+				p := s.dial(t, e)
+				p.send(t, rawpeer.Fragments(rawpeer.Text(""), "half", "other half")[0])
+				p.expect(t, rawpeer.Close(4000, ""))
+				p.send(t, rawpeer.Close(4000, ""))
+				if err := <-read; err == nil {
+					t.Error("half of a message was taken for a message")
+				}
+				if ev := p.event(t); !ev.Clean() || ev.Code() != 4000 {
+					t.Errorf("event %v, want a clean 4000", ev)
+				}
+			})
+		})
+	}
+}
+
+// nextReader is either library's way to read a message in pieces.
+func nextReader(s socket) (message io.Reader, err error) {
+	switch s := s.(type) {
+	case sockets.Gorilla:
+		_, message, err = s.Conn.(interface {
+			NextReader() (messageType int, r io.Reader, err error)
+		}).NextReader()
+	case sockets.Coder:
+		_, message, err = s.Conn.(interface {
+			Reader(context.Context) (coder.MessageType, io.Reader, error)
+		}).Reader(context.Background())
+	}
+	return message, err
 }
 
 // expectCutOff checks what a handler read where the stream ended inside a message.

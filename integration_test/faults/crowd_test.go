@@ -29,6 +29,7 @@ type crowd struct {
 	*testing.T
 	open  func(worker int, random *rand.Rand) (line, error) // a line for some of them
 	shake func(l line, who []*visitor, random *rand.Rand, over <-chan struct{}) error
+	ended chan struct{} // closed when the server has no connection any more
 
 	mu       sync.Mutex
 	visitors map[string]*visitor
@@ -39,7 +40,7 @@ type crowd struct {
 const squalls = 12
 
 func newCrowd(t *testing.T) *crowd {
-	return &crowd{T: t, visitors: make(map[string]*visitor), server: newServer(t, closeguard.Options{
+	return &crowd{T: t, ended: make(chan struct{}), visitors: make(map[string]*visitor), server: newServer(t, closeguard.Options{
 		CloseIdle: 700 * time.Millisecond, CloseTimeout: 2 * time.Second, CloseBytes: 1 << 20,
 		PingInterval: 700 * time.Millisecond, PingTimeout: 700 * time.Millisecond, WriteStall: time.Second,
 	}, obey)}
@@ -164,6 +165,7 @@ func (c *crowd) come(seed uint64, until time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	report, err := c.guard.Shutdown(ctx)
+	close(c.ended)
 	c.Logf("shutdown: %v", report)
 	if err != nil {
 		c.Error(err)
@@ -198,6 +200,13 @@ func (c *crowd) squall(worker int, n, seed uint64) {
 		}
 		if err := c.shake(l, who, random, over); err != nil {
 			c.Error(err)
+		}
+	})
+	shaking.Go(func() {
+		select {
+		case <-c.ended: // what is left in a slow line takes minutes to come out
+			l.close()
+		case <-over:
 		}
 	})
 	for _, v := range who {

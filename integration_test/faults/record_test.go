@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -62,9 +63,11 @@ type recordedConn struct {
 
 func (c *recordedConn) Read(p []byte) (int, error) {
 	began := time.Now()
+	c.reading.Add(1)
 	n, err := c.TCPConn.Read(p)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.reading.Add(-1)
 	if path, ok := c.in.take(p[:n], began, time.Now()); ok {
 		c.recorder.file(path, c.record)
 	}
@@ -82,10 +85,15 @@ func (c *recordedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite is how the guard begins where it doesn't wait for the peer.
+// CloseWrite is how the guard begins where it doesn't wait for the peer. Behind a
+// line that hangs up it returns when a Read that was under way has heard of that.
 func (c *recordedConn) CloseWrite() error {
 	c.end()
-	return c.TCPConn.CloseWrite()
+	err := c.TCPConn.CloseWrite()
+	if c.hangsUp.Load() {
+		c.wait(func(r *record) bool { return r.reading.Load() == 0 })
+	}
+	return err
 }
 
 func (c *recordedConn) Close() error {
@@ -101,6 +109,8 @@ type record struct {
 	began   time.Time // when it was accepted
 	closed  time.Time // when the guard ended TCP
 	tcp     *net.TCPConn
+	reading atomic.Int32 // Reads under way
+	hangsUp atomic.Bool  // the line answers the guard's FIN with one
 }
 
 // A stream is one direction.
@@ -115,8 +125,9 @@ type stream struct {
 	at    time.Time      // when that call returned
 	after int            // bytes behind it
 
-	err   error // how it ended
+	err   error // how it ended, as the kernel said it first
 	ended time.Time
+	said  []string // all that the kernel said of it, in the words of causes: it tells a failure once
 }
 
 var headEnd = []byte("\r\n\r\n")
@@ -183,8 +194,11 @@ func (r *record) end() {
 // ends takes note of how a direction ended. A deadline ends nothing, and what
 // comes once the guard ends TCP is none of the peer's doing.
 func (r *record) ends(s *stream, err error) {
-	if err != nil && s.err == nil && r.closed.IsZero() && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
-		s.err, s.ended = err, time.Now()
+	if err != nil && r.closed.IsZero() && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
+		if s.err == nil {
+			s.err, s.ended = err, time.Now()
+		}
+		s.said = append(s.said, causes(err)...)
 	}
 	r.change()
 }

@@ -52,6 +52,7 @@ type fault struct {
 	cable  func(*cable, net.Addr) error // or inside a namespace, given the peer's address
 	mend   func(*cable) error           // when the peer has written what it has to
 	silent bool                         // nobody is told, so that only time can tell
+	hangs  bool                         // the line hangs up as soon as the guard does
 	kernel time.Duration                // how long the server's kernel waits for an answer of the peer's, 0: as usual
 	ends   bool                         // the server's kernel knows at once that TCP is over
 	events [moments]string              // as eventText writes them
@@ -122,7 +123,7 @@ var faults = []fault{
 	{name: "reset", proxy: stop, resets: true, ends: true, events: because("reset")},
 	{name: "FIN", proxy: stop, ends: true, events: finished, but: withCoder(inside(inMessage))},
 	{name: "silence, then FIN", proxy: toxic("timeout", "both", `"timeout": 50`), ends: true, events: finished, but: withCoder(inside(inMessage))},
-	{name: "black hole", proxy: toxic("timeout", "both", `"timeout": 0`), silent: true, events: silence},
+	{name: "black hole", proxy: toxic("timeout", "both", `"timeout": 0`), silent: true, hangs: true, events: silence},
 	{name: "the peer's next frame cut off", proxy: toxic("limit_data", "upstream", `"bytes": 3`), events: finished, but: withCoder(inside(idle, inMessage, behindOurs))},
 	{name: "our next frame cut off", proxy: toxic("limit_data", "downstream", `"bytes": 3`), events: onlyLate},
 	{name: "slices", proxy: toxic("slicer", "both", `"average_size": 2, "delay": 500`), events: onlyLate},
@@ -176,11 +177,24 @@ type struck struct {
 	reads  chan struct{} // closed when the application may read
 }
 
+// pinged reports whether it is a ping that finds the fault.
+func (f *fault) pinged(m moment) bool { return f.silent && (m == idle || m == inMessage) }
+
+// late reports whether the application reads only when the fault has struck. While
+// it doesn't, the guard has no ping time out, so that none is too early.
+func (f *fault) late(m moment) bool { return m == behindTheirs || f.pinged(m) }
+
 func (f *fault) run(t *testing.T, ns *namespace, m moment, endpoint string) {
 	s := &struck{T: t, fault: f, reads: make(chan struct{})}
 	opts := closeguard.Options{CloseIdle: patience}
 	if f.silent {
-		opts = closeguard.Options{CloseIdle: 300 * time.Millisecond, PingInterval: 500 * time.Millisecond, PingTimeout: time.Second}
+		opts.CloseIdle = 300 * time.Millisecond
+	}
+	if f.pinged(m) {
+		opts.PingInterval, opts.PingTimeout = 500*time.Millisecond, time.Second
+	}
+	if f.pinged(m) && f.kernel > 0 {
+		opts.PingTimeout = patience // the kernel is first, however late it is looked at
 	}
 	sockets := make(chan socket, 1)
 	s.open(ns, opts, func(_ *http.Request, conn socket) error {
@@ -200,12 +214,13 @@ func (f *fault) run(t *testing.T, ns *namespace, m moment, endpoint string) {
 			return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(f.kernel.Milliseconds()))
 		})
 	}
+	s.record.hangsUp.Store(f.hangs)
 	rest := s.upTo(m)
 	s.strike()
-	if m == behindTheirs {
-		if f.ends {
-			s.awaitEnd()
-		}
+	if m == behindTheirs && f.ends {
+		s.awaitEnd()
+	}
+	if f.late(m) {
 		close(s.reads)
 	}
 	s.peer.WriteBytes(rest) // fails where the fault was so
@@ -258,7 +273,7 @@ func (s *struck) open(ns *namespace, opts closeguard.Options, f handler) {
 // behind it.
 func (s *struck) upTo(m moment) (rest []byte) {
 	bye := rawpeer.Close(4000, "").Append(nil, [4]byte{1, 2, 3, 4})
-	if m != behindTheirs {
+	if !s.late(m) {
 		close(s.reads)
 	}
 	switch m {
@@ -268,7 +283,9 @@ func (s *struck) upTo(m moment) (rest []byte) {
 		whole := rawpeer.Text("one half, other half").Append(nil, [4]byte{5, 6, 7, 8})
 		half := len(whole) / 2
 		s.peer.WriteBytes(whole[:half])
-		if !s.record.wait(func(r *record) bool { return r.in.bytes == half }) {
+		if s.late(m) {
+			s.awaitBytes(half)
+		} else if !s.record.wait(func(r *record) bool { return r.in.bytes == half }) {
 			s.Fatal("half of the message hasn't come")
 		}
 		return append(whole[half:], bye...)
@@ -327,8 +344,12 @@ func (s *struck) awaitBytes(n int) {
 // awaitEnd waits until the server's kernel knows that TCP is over.
 func (s *struck) awaitEnd() {
 	s.control(func(fd int) error {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}, int(patience.Milliseconds()))
-		return err
+		for {
+			_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}, int(patience.Milliseconds()))
+			if err != unix.EINTR { // a signal of the runtime's
+				return err
+			}
+		}
 	})
 }
 

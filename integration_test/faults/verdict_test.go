@@ -48,17 +48,18 @@ func misfits(ev closeguard.CloseEvent, r *record) (all []string) {
 	if got := kindOf(ev); !r.mayBe(got) {
 		complain("it is %s", got)
 	}
+	got, must, may := told(ev), []string(nil), r.may()
+	if i := slices.Index(got, cutOff); i >= 0 {
+		got[i] = "FIN"
+	}
 	if _, ok := ev.(*closeguard.Dropped); ok {
-		got, must, may := told(ev), r.must(ev), r.may()
-		if i := slices.Index(got, cutOff); i >= 0 {
-			got[i] = "FIN"
-		}
+		must = r.must(ev)
 		if len(got) == 0 && !ours(ev) {
 			complain("dropped for no reason")
 		}
-		if !contains(got, must) || !contains(may, got) {
-			complain("because of %q, on the wire first %q, in all %q (%v)", got, must, may, ev)
-		}
+	}
+	if !contains(got, must) || !contains(may, got) {
+		complain("because of %q, on the wire first %q, in all %q (%v)", got, must, may, ev)
 	}
 	both := r.out.close != nil && r.in.close != nil
 	if ev.Clean() != both && (!both || !errors.Is(ev, closeguard.ErrAborted) && !r.cutOff(ev)) {
@@ -117,14 +118,9 @@ func (r *record) over() time.Time {
 }
 
 // may is how TCP ended without us, in all that the server's side was told of it:
-// the kernel tells a failure once, and whoever asks again reads the end of the
-// stream. must is what of it came first for certain.
-func (r *record) may() []string {
-	if r.in.err == nil && r.out.err == nil {
-		return nil
-	}
-	return append(causes(r.in.err), append(causes(r.out.err), "FIN")...)
-}
+// the kernel tells a failure once, and whoever asks again is told of a broken
+// pipe or reads the end of the stream. must is what of it came first for certain.
+func (r *record) may() []string { return slices.Concat(r.in.said, r.out.said) }
 
 func (r *record) must(ev closeguard.CloseEvent) []string {
 	first, other := &r.in, &r.out

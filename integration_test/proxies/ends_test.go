@@ -78,7 +78,7 @@ var rows = []row{
 		{why: "the kernel ends its connections", client: "FIN", server: rawpeer.FIN, event: "dropped: FIN"},
 	}},
 	{name: "the proxy hangs", guard: closeguard.Options{PingInterval: 2 * time.Second, CloseIdle: 300 * time.Millisecond}, proxy: func(t *testing.T, r *running) { r.freeze(t) }, wants: []want{
-		{client: "timeout", event: `local closed, sent 1001 "ping timeout": stalled, ping timeout`, wait: time.Second},
+		{why: "a ping may have come before it did", client: "*timeout", event: `local closed, sent 1001 "ping timeout": stalled, ping timeout`, wait: time.Second},
 	}},
 	{name: "the client resets", peer: resets, wants: []want{
 		{proxies: "haproxy", why: "it closes its connection to the server with SO_LINGER 0 then, too", client: "-", server: rawpeer.RST, event: "dropped: RST"},
@@ -101,10 +101,10 @@ var rows = []row{
 		{client: `close 4000 "over"; FIN`, server: rawpeer.FIN, event: `local closed, sent 4000 "over": FIN`},
 	}},
 	{name: "the client doesn't answer our close", guard: closeguard.Options{CloseIdle: 300 * time.Millisecond}, peer: says(order(4000, "over")), wants: []want{
-		{why: "at the limit the guard ends its direction; a proxy that is fast enough answers with FIN", client: `close 4000 "over"; FIN`, server: "-", event: `local closed, sent 4000 "over": *stalled`},
+		{why: "at the limit the guard ends its direction; a proxy that is fast enough answers with FIN, which is no cause", client: `close 4000 "over"; FIN`, server: "-", event: `local closed, sent 4000 "over": stalled`},
 	}},
 	{name: "the client answers no ping", guard: closeguard.Options{PingInterval: 300 * time.Millisecond, CloseIdle: 300 * time.Millisecond}, wants: []want{
-		{why: "as before", client: `ping *close 1001 "ping timeout"; FIN`, server: "-", event: `local closed, sent 1001 "ping timeout": *stalled, ping timeout`},
+		{why: "as before", client: `ping *close 1001 "ping timeout"; FIN`, server: "-", event: `local closed, sent 1001 "ping timeout": stalled, ping timeout`},
 	}},
 	{name: "pings within the proxy's limit", idle: 2, guard: closeguard.Options{PingInterval: 300 * time.Millisecond, PingTimeout: long}, peer: pongs, wants: []want{
 		{client: `close 4000 *; FIN`, event: stillOpen},

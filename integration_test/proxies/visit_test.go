@@ -15,14 +15,16 @@ type visit struct {
 	path string
 }
 
-// visit connects through the proxy. The client waits for at most that long.
+// visit connects through the proxy. From then on the client waits for at most
+// that long.
 func (s *site) visit(t *testing.T, r *running, endpoint string, wait time.Duration) *visit {
 	t.Helper()
 	path := s.path(endpoint)
-	v := &visit{rawpeer.Dial(t, "ws://"+r.Front+path, rawpeer.Wait(wait)), path}
+	v := &visit{rawpeer.Dial(t, "ws://"+r.Front+path, rawpeer.Wait(long)), path}
 	if err := v.echo("hello"); err != nil {
 		t.Fatalf("%s behind %s: %v", path, r.name, err)
 	}
+	v.Waits(wait)
 	return v
 }
 

@@ -70,7 +70,7 @@ func ZeroMask() Option { return func(p *Peer) { p.zeroMask = true } }
 // ReadBuffer makes the TCP receive buffer small, for a peer that never reads.
 func ReadBuffer(bytes int) Option { return func(p *Peer) { p.readBuffer = bytes } }
 
-// Wait is how long each of the peer's methods waits; 10 seconds if not given.
+// Wait is how long Dial and each of the peer's methods wait; 10 seconds if not given.
 func Wait(d time.Duration) Option { return func(p *Peer) { p.wait = d } }
 
 // AnyStatus lets Dial succeed whatever the server answers to the upgrade
@@ -216,6 +216,10 @@ func (p *Peer) readHead() error {
 	p.Head, p.Rest = p.Rest[:n:n], p.Rest[n:]
 	return nil
 }
+
+// Waits changes how long the peer's methods wait from now on: less than Dial,
+// which needs its time, for a peer that shall come to the end of its own.
+func (p *Peer) Waits(d time.Duration) { p.wait = d }
 
 // Write sends frames in one write, masked with fresh keys. The error is that
 // of the connection.

@@ -231,8 +231,11 @@ func TestEnds(t *testing.T) {
 				conn.ReadMessage() // the peer has its answer before the end comes
 				tt.end(conn.NetConn())
 			})
-			p := rawpeer.Dial(t, url, rawpeer.Wait(500*time.Millisecond))
+			p := rawpeer.Dial(t, url)
 			write(t, p, rawpeer.Text("end it"))
+			if tt.want == rawpeer.Timeout {
+				p.Waits(100 * time.Millisecond)
+			}
 			if got := p.ReadUntilEnd(); got != tt.want {
 				t.Errorf("end %q, want %q", got, tt.want)
 			}
@@ -241,10 +244,12 @@ func TestEnds(t *testing.T) {
 }
 
 func TestReadingGoesOnAfterATimeout(t *testing.T) {
-	p := rawpeer.Dial(t, serve(t, coderEcho), rawpeer.Wait(100*time.Millisecond))
+	p := rawpeer.Dial(t, serve(t, coderEcho))
+	p.Waits(100 * time.Millisecond)
 	if _, ok := p.ReadFrame(); ok || p.End != rawpeer.Timeout {
 		t.Fatalf("end %q, want a timeout", p.End)
 	}
+	p.Waits(10 * time.Second)
 	write(t, p, rawpeer.Text("late"))
 	expect(t, p, `text "late"`)
 }

@@ -41,7 +41,11 @@ func TestShutdown(t *testing.T) {
 	over := make(chan struct{})
 	go func() { peak <- watch(t, over) }()
 
+	// Where the machine is late, an alarm at the limit is late, too.
+	due := make(chan time.Time, 1)
+	time.AfterFunc(window+idle, func() { due <- time.Now() })
 	report, err := s.guard.Shutdown(context.Background())
+	behind := time.Since(<-due)
 	close(over)
 	most := <-peak
 	if err != nil || report.Answered != n/2 || report.Unanswered != n/2 || report.Total() != n {
@@ -50,9 +54,8 @@ func TestShutdown(t *testing.T) {
 	if got := ended.Load(); got != int64(n) {
 		t.Errorf("%d close events, want %d", got, n)
 	}
-	limit := (window + idle) * 11 / 10
-	if report.Duration > limit {
-		t.Errorf("it took %v, want at most %v", report.Duration, limit)
+	if spare := (window + idle) / 10; behind > spare {
+		t.Errorf("it took %v, %v longer than window and CloseIdle; want at most %v more", report.Duration, behind, spare)
 	}
 	saw := peers.leave()
 	if saw["1001"] != n/2 || len(saw) != 1 {
@@ -67,8 +70,8 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("%d goroutines are left", runtime.NumGoroutine()-goroutines-1)
 	}
 	t.Logf("%d connections, half of them deaf, window %v, CloseIdle %v\n"+
-		"shutdown   %v (limit %v)\nanswered   %d\nunanswered %d\nRSS        %d KiB before, %d KiB at most: %+.1f %%",
-		n, window, idle, report.Duration.Round(time.Millisecond), limit, report.Answered, report.Unanswered, before, most, growth)
+		"shutdown   %v\nanswered   %d\nunanswered %d\nRSS        %d KiB before, %d KiB at most: %+.1f %%",
+		n, window, idle, report.Duration.Round(time.Millisecond), report.Answered, report.Unanswered, before, most, growth)
 }
 
 // await polls for what nobody tells of.

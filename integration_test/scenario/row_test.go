@@ -46,6 +46,7 @@ type limits int
 const (
 	usual   limits = iota // no row reaches them
 	short                 // to be reached
+	greedy                // of bytes only, to be reached however long that takes
 	patient               // all but the idle limit to be reached, and the machine may be slow meanwhile
 )
 

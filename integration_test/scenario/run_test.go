@@ -118,6 +118,8 @@ func (r row) run(t *testing.T, all *servers, s setting) {
 		opts.CloseIdle, opts.CloseTimeout = 50*time.Second, 50*time.Second // nobody shall reach them, on a slow machine either
 	case short:
 		opts.CloseIdle, opts.CloseTimeout, opts.CloseBytes = shortIdle, shortTimeout, shortBytes
+	case greedy:
+		opts.CloseIdle, opts.CloseTimeout, opts.CloseBytes = 50*time.Second, 50*time.Second, shortBytes
 	case patient:
 		opts.CloseIdle, opts.CloseTimeout, opts.CloseBytes = 1200*time.Millisecond, 1500*time.Millisecond, shortBytes
 	}
