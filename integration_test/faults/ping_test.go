@@ -11,6 +11,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // While the application doesn't read, the kernel finds a partition with a ping
@@ -38,7 +39,7 @@ func TestKernelTellsAPing(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer p.TCP.Close()
-			run := &struck{T: t, record: s.of(path)}
+			run := &struck{T: t, record: s.Of(path)}
 			run.control(func(fd int) error {
 				return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 300)
 			})
@@ -55,8 +56,8 @@ func TestKernelTellsAPing(t *testing.T) {
 			if len(got.closed) != 1 {
 				t.Fatalf("%v, want one event", got.closed)
 			}
-			if ev := got.closed[0]; kindOf(ev) != "dropped" || !errors.Is(ev, syscall.ETIMEDOUT) {
-				t.Errorf("%v\non the wire: %s", ev, run.record.order())
+			if ev := got.closed[0]; record.KindOf(ev) != "dropped" || !errors.Is(ev, syscall.ETIMEDOUT) {
+				t.Errorf("%v\non the wire: %s", ev, run.record.Order())
 			}
 		})
 	}
