@@ -235,7 +235,7 @@ func (c *crowd) judge() {
 		}
 		ev := h.closed[0]
 		for _, misfit := range r.Misfits(ev, answers) {
-			c.Errorf("%s%s: %s\n\t%s\n\t%s", path, v.query, misfit, eventText(ev), ev)
+			c.Errorf("%s%s: %s\n\t%s\n\t%s\n\ton the wire: %s", path, v.query, misfit, eventText(ev), ev, r.Order())
 		}
 		if v.read != nil && record.CloseText(v.read) != record.CloseText(r.Out.Close) {
 			c.Errorf("%s%s: the peer read %s, the server's side wrote %s", path, v.query, record.CloseText(v.read), record.CloseText(r.Out.Close))

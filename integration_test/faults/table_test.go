@@ -228,7 +228,7 @@ func (f *fault) run(t *testing.T, ns *namespace, m moment, endpoint string) {
 		t.Errorf("event\ngot  %s\nwant %s\n%v", text, want, ev)
 	}
 	for _, misfit := range s.record.Misfits(ev, answers) {
-		t.Error(misfit)
+		t.Errorf("%s, on the wire: %s", misfit, s.record.Order())
 	}
 }
 

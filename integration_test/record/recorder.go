@@ -213,10 +213,14 @@ func (r *Record) end(gone bool) {
 }
 
 // ends takes note of how a direction ended. A deadline ends nothing, and what
-// comes once the server's side ends TCP is none of the peer's doing.
+// comes once the server's side ends TCP may be none of the peer's doing.
 func (r *Record) ends(s *Stream, err error) {
-	if err != nil && s.Err == nil && r.Closed.IsZero() && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
+	switch {
+	case err == nil, s.Err != nil, errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
+	case r.Closed.IsZero():
 		s.Err, s.Ended = err, time.Now()
+	default:
+		s.Late = err
 	}
 	r.change()
 }

@@ -21,6 +21,7 @@ type Stream struct {
 
 	Err   error // how it ended
 	Ended time.Time
+	Late  error // how, if that was told only when the server's side had ended TCP
 
 	// Control, if not nil, is given each whole control frame up to that Close.
 	Control func(rawpeer.Frame)

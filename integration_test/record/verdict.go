@@ -77,9 +77,6 @@ func (r *Record) Misfits(ev closeguard.CloseEvent, answers Answers) (all []strin
 		ev.Clean() != clean && (!clean || !errors.Is(ev, closeguard.ErrAborted) && !r.cutOff(ev)) {
 		complain("answered: %t, clean: %t, with %s and %s on the wire", end.Answered(), ev.Clean(), CloseText(r.Out.Close), CloseText(r.In.Close))
 	}
-	if len(all) > 0 {
-		complain("on the wire: %s; the process stood still %v of it", r.order(), Stalls.between(r.Began, r.Closed))
-	}
 	return all
 }
 
@@ -150,11 +147,13 @@ func (r *Record) over() time.Time {
 // may is how TCP ended without us, in all that the server's side was told of it:
 // the kernel tells a failure once, and whoever asks again reads the end of the
 // stream. must is what of it came first for certain.
-func (r *Record) may() []string {
-	if r.In.Err == nil && r.Out.Err == nil {
-		return nil
+func (r *Record) may() (words []string) {
+	for _, err := range []error{r.In.Err, r.In.Late, r.Out.Err, r.Out.Late} {
+		if err != nil {
+			words = append(append(words, Causes(err)...), "FIN")
+		}
 	}
-	return append(Causes(r.In.Err), append(Causes(r.Out.Err), "FIN")...)
+	return words
 }
 
 func (r *Record) must(ev closeguard.CloseEvent) []string {
@@ -177,10 +176,6 @@ func contains(all, some []string) bool {
 func (r *Record) Order() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.order()
-}
-
-func (r *Record) order() string {
 	type step struct {
 		at   time.Time
 		what string
@@ -203,5 +198,6 @@ func (r *Record) order() string {
 	for _, s := range steps {
 		fmt.Fprintf(&b, "%v %s, ", s.at.Sub(r.Closed).Round(100*time.Microsecond), s.what)
 	}
-	return fmt.Sprintf("%sclosed %v after it was accepted, %d bytes in, %d out", b.String(), r.Closed.Sub(r.Began).Round(time.Millisecond), r.In.Bytes, r.Out.Bytes)
+	return fmt.Sprintf("%sclosed %v after it was accepted, of which the process stood still %v; %d bytes in, %d out",
+		b.String(), r.Closed.Sub(r.Began).Round(time.Millisecond), Stalls.between(r.Began, r.Closed), r.In.Bytes, r.Out.Bytes)
 }
