@@ -1,10 +1,13 @@
 package hostile
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
@@ -64,6 +67,7 @@ func (c *crowd) misfits(of *connection, r *record.Record) (all []string) {
 			complain("%s can't be the cause", own.word)
 		}
 	}
+	all = append(all, c.late(of, r)...)
 	if end.Panic != nil && of.script.habit.words != "panics" {
 		complain("nobody panicked")
 	}
@@ -72,6 +76,28 @@ func (c *crowd) misfits(of *connection, r *record.Record) (all []string) {
 	}
 	if end.Duration <= 0 || end.Idle < 0 || end.Idle > end.Duration || end.Handshake < 0 || end.Handshake > end.Duration {
 		complain("it took %v, idle %v, handshake %v", end.Duration, end.Idle, end.Handshake)
+	}
+	return all
+}
+
+// late is what has taken too long, with time for a busy machine: the end of TCP
+// once our Close was out, and the event once the peer had gone.
+func (c *crowd) late(of *connection, r *record.Record) (all []string) {
+	const more = 4 * time.Second
+	check := func(what string, from, to time.Time) {
+		if took := to.Sub(from) - record.Stalls.Between(from, to); took > c.opts.CloseTimeout+more {
+			all = append(all, fmt.Sprintf("%s took %v", what, took))
+		}
+	}
+	if r != nil {
+		r.Look(func(r *record.Record) {
+			if r.Out.Close != nil {
+				check("the closing handshake", r.Out.At, r.Closed)
+			}
+		})
+	}
+	if gone := of.peer.left(); !of.script.habit.keeps {
+		check("noticing that the peer has gone", gone, of.toldAt)
 	}
 	return all
 }
@@ -147,6 +173,8 @@ func sortOf(ev closeguard.CloseEvent) string {
 		return kind + " clean"
 	case kind == "dropped" && len(words) > 0:
 		return kind + ": " + strings.Join(words, " and ")
+	case errors.Is(ev, os.ErrDeadlineExceeded) || errors.Is(ev, context.DeadlineExceeded):
+		return kind + ": the handler's deadline"
 	}
 	return kind
 }

@@ -27,9 +27,11 @@ type peer struct {
 	deaf      chan struct{} // closed when it shall hear again; nil: it hears
 	everDeaf  bool
 	answers   bool // when the last byte of its Close was due it had read the server's
+	failed    bool // a Write has: what the kernel told it, it tells no Read
 	end       error
 	closeRead chan struct{} // closed when the server's Close was read
 	heard     chan struct{} // one is in it for what came since somebody looked
+	gone      time.Time
 	over      chan struct{} // closed when nothing more is read
 }
 
@@ -126,6 +128,7 @@ func (p *peer) write(b []byte) bool {
 	defer p.mu.Unlock()
 	had := p.out.Close != nil
 	p.out.Take(b[:n], began, time.Now())
+	p.failed = p.failed || err != nil
 	if !had && p.out.Close != nil {
 		p.answers = answers
 	}
@@ -190,6 +193,9 @@ func (p *peer) live() {
 	}
 	p.script.goes.do(p)
 	p.tcp.Close()
+	p.mu.Lock()
+	p.gone = time.Now()
+	p.mu.Unlock()
 	p.hearAgain()
 	reading.Wait()
 }
@@ -200,7 +206,7 @@ func (p *peer) misfits(ev closeguard.CloseEvent) (all []string) {
 	defer p.mu.Unlock()
 	end := ev.End()
 	got, want := record.CloseText(p.in.Close), record.FrameText(end.Sent)
-	if got != want && (p.in.Close != nil || p.in.Begun && errors.Is(p.end, io.EOF)) {
+	if got != want && (p.in.Close != nil || p.in.Begun && errors.Is(p.end, io.EOF) && !p.failed) {
 		all = append(all, "the peer read "+got+" up to "+errText(p.end)+", sent is "+want)
 	}
 	if p.in.After > 0 {
@@ -209,6 +215,9 @@ func (p *peer) misfits(ev closeguard.CloseEvent) (all []string) {
 	if f := end.Received; f != nil {
 		if record.FrameText(f) != record.CloseText(p.out.Close) {
 			all = append(all, "received is "+record.FrameText(f)+", the peer wrote "+record.CloseText(p.out.Close))
+		}
+		if record.KindOf(ev) == "local closed" && end.Sent.Code >= peersCodes {
+			all = append(all, "it is local closed, and ours only answered")
 		}
 		if p.answers && record.KindOf(ev) == "peer closed" {
 			all = append(all, "it is peer closed, and the peer only answered")
@@ -229,4 +238,11 @@ func (p *peer) answered() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.answers
+}
+
+// left is when the peer had gone.
+func (p *peer) left() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.gone
 }

@@ -53,7 +53,7 @@ func drawScript(number int, random *rand.Rand) *script {
 		defers: random.IntN(2) == 0,
 		pongs:  random.IntN(3) > 0,
 		answer: drawAnswer(random),
-		stays:  []time.Duration{0, 20, 200, 1000, 2500}[random.IntN(5)] * time.Millisecond,
+		stays:  []time.Duration{0, 0, 0, 20, 20, 20, 200, 200, 200, 1000, 1000, 2500, 6000}[random.IntN(13)] * time.Millisecond,
 	}
 	s.bare = !s.secure && random.IntN(4) == 0
 	if random.IntN(2) == 0 {

@@ -50,6 +50,17 @@ func (t *tally) wrongs(c *connection, misfits []string, record string) {
 	}
 }
 
+// wrongCrowd takes what is wrong with a whole crowd.
+func (t *tally) wrongCrowd(number int, misfit string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if name := nameOf(nil, misfit); name != "" {
+		t.found[name]++
+		return
+	}
+	t.Errorf("seed %d, crowd %d: %s", t.seed, number, misfit)
+}
+
 // print says what came of it all.
 func (t *tally) print(took time.Duration) {
 	t.Logf("seed %d: %d connections in %d crowds, %v", t.seed, t.came, t.crowds, took.Round(100*time.Millisecond))

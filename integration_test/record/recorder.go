@@ -76,11 +76,15 @@ func (r *Recorder) Forget() {
 	r.byPath = make(map[string]*Record)
 }
 
-// read takes note of a Read of a connection, write of a Write.
-func (r *Recorder) read(rec *Record, p []byte, began time.Time, err error) {
+// read takes note of a Read of a connection, write of a Write. With a single byte
+// net/http looks whether a client has gone before its connection is hijacked;
+// what it hears then it tells nobody.
+func (r *Recorder) read(rec *Record, p []byte, n int, began time.Time, err error) {
 	rec.mu.Lock()
-	path, whole := rec.In.Take(p, began, time.Now())
-	rec.ends(&rec.In, err)
+	path, whole := rec.In.Take(p[:n], began, time.Now())
+	if len(p) > 1 {
+		rec.ends(&rec.In, err)
+	}
 	rec.mu.Unlock()
 	if whole {
 		r.mu.Lock()
@@ -106,7 +110,7 @@ type tcpConn struct {
 func (c *tcpConn) Read(p []byte) (int, error) {
 	began := time.Now()
 	n, err := c.TCPConn.Read(p)
-	c.recorder.read(c.record, p[:n], began, err)
+	c.recorder.read(c.record, p, n, began, err)
 	return n, err
 }
 
@@ -139,7 +143,7 @@ type tlsConn struct {
 func (c *tlsConn) Read(p []byte) (int, error) {
 	began := time.Now()
 	n, err := c.Conn.Read(p)
-	c.recorder.read(c.record, p[:n], began, err)
+	c.recorder.read(c.record, p, n, began, err)
 	return n, err
 }
 

@@ -37,9 +37,9 @@ func (s *Stalled) Watch() {
 	})
 }
 
-// between is how much of the time from a to b, and of a little after that, the
+// Between is how much of the time from a to b, and of a little after that, the
 // process stood still.
-func (s *Stalled) between(a, b time.Time) (sum time.Duration) {
+func (s *Stalled) Between(a, b time.Time) (sum time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b = b.Add(crossing)

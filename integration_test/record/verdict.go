@@ -19,7 +19,7 @@ import (
 const crossing = 300 * time.Millisecond
 
 // before reports whether a came before b for certain.
-func before(a, b time.Time) bool { return b.Sub(a)-Stalls.between(a, b) > crossing }
+func before(a, b time.Time) bool { return b.Sub(a)-Stalls.Between(a, b) > crossing }
 
 // Answers says which of two Closes answers the other for certain, whatever the
 // clock says: the peer's, which it wrote when it had read ours, or ours, which
@@ -199,5 +199,5 @@ func (r *Record) Order() string {
 		fmt.Fprintf(&b, "%v %s, ", s.at.Sub(r.Closed).Round(100*time.Microsecond), s.what)
 	}
 	return fmt.Sprintf("%sclosed %v after it was accepted, of which the process stood still %v; %d bytes in, %d out",
-		b.String(), r.Closed.Sub(r.Began).Round(time.Millisecond), Stalls.between(r.Began, r.Closed), r.In.Bytes, r.Out.Bytes)
+		b.String(), r.Closed.Sub(r.Began).Round(time.Millisecond), Stalls.Between(r.Began, r.Closed), r.In.Bytes, r.Out.Bytes)
 }
