@@ -21,11 +21,12 @@ func (c *crowd) judge() {
 	defer c.mu.Unlock()
 	for path, of := range c.connections {
 		of.mu.Lock()
+		of.record = records[path]
 		misfits := append(of.misfits, c.misfits(of, records[path])...)
 		c.count(of)
 		of.mu.Unlock()
 		if len(misfits) > 0 {
-			c.wrongs(of, misfits, recordText(records[path]))
+			c.wrongs(of, misfits)
 		}
 	}
 	c.tally.mu.Lock()
@@ -45,8 +46,12 @@ func (c *crowd) misfits(of *connection, r *record.Record) (all []string) {
 		if of.opened+len(of.closed) > 0 && (r == nil || !hidden(of, r)) {
 			complain("%d opened, %v, and no 101 left", of.opened, of.closed)
 		}
-		if len(of.refused) > 1 {
-			complain("%d times refused", len(of.refused))
+		want := 0
+		if r != nil && !of.script.open.page && len(of.closed) == 0 {
+			want = 1 // the whole request was read
+		}
+		if len(of.refused) != want {
+			complain("%d times refused, and no 101 left", len(of.refused))
 		}
 		return all
 	}
@@ -184,7 +189,7 @@ func (c *connection) story(seed uint64, misfits []string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	text := fmt.Sprintf("seed %d, connection %d: %s\n\tthe guard has %s", seed, c.script.number, c.script, c.crowd)
-	for _, m := range misfits {
+	for _, m := range append(misfits, recordText(c.record)) {
 		text += "\n\t" + m
 	}
 	for _, ev := range c.closed {

@@ -1,6 +1,12 @@
 package hostile
 
-import "strings"
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/closeguard/ws/integration_test/record"
+)
 
 // known are faults of the guard that are found and not yet mended: they are
 // counted and fail nothing. To empty the table, delete its rows.
@@ -13,6 +19,14 @@ var known = []struct {
 		"Shutdown closes Draining before it has joined the connections, so a handler that returns then may have ended and reported its own (testdata/shutdown_report_test.go)",
 		func(c *connection, misfit string) bool { return c == nil && strings.HasPrefix(misfit, lacks) },
 	},
+	{
+		"late write",
+		"when the Write of our Close returns late, the answer or the end of TCP waits for it no longer than half of CloseIdle, or 5 ms: it counts as first then, and Sent may be missing (testdata/late_write_test.go)",
+		func(c *connection, misfit string) bool {
+			return slices.ContainsFunc([]string{"sent none, ", "answered: false, ", "the peer read ", "it is ", "it took ", "the code is "},
+				func(s string) bool { return strings.HasPrefix(misfit, s) }) && c != nil && c.wroteLate()
+		},
+	},
 }
 
 // nameOf is the known fault that a misfit is, "" if it is none.
@@ -23,4 +37,26 @@ func nameOf(c *connection, misfit string) string {
 		}
 	}
 	return ""
+}
+
+// wroteLate reports whether the Write of our Close returned late, or may have,
+// and what the peer did was read meanwhile.
+func (c *connection) wroteLate() (late bool) {
+	if c.record == nil { // there only a busy machine delays it
+		return record.Stalls.Between(c.toldAt.Add(-time.Second), c.toldAt) > 50*time.Millisecond
+	}
+	c.record.Look(func(r *record.Record) {
+		const short = 4 * time.Millisecond
+		began, returned := r.Out.Start, r.Out.Returned
+		if r.Out.Close == nil || returned.Sub(r.Out.At)+record.Stalls.Between(began, r.Closed) < short {
+			return
+		}
+		if returned.IsZero() {
+			returned = r.Closed // it had not even returned by then
+		}
+		for _, read := range []time.Time{r.In.At, r.In.Ended} {
+			late = late || !read.IsZero() && (record.Crossed(read, began) || read.After(began) && read.Before(returned))
+		}
+	})
+	return late
 }

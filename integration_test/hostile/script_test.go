@@ -40,6 +40,7 @@ type act struct {
 type opening struct {
 	act
 	bare bool // without TLS, whatever the server speaks
+	page bool // it asks for none
 }
 
 // drawScript makes the script of a connection.
@@ -153,7 +154,9 @@ func drawOpening(s *script, random *rand.Rand) opening {
 	case 6:
 		return open("asks without a key", strings.Replace(head, "Sec-WebSocket-Key", "Sec-WebSocket-Lock", 1), (*peer).switched)
 	case 7:
-		return open("asks for a page", strings.Replace(head, "Upgrade: websocket\r\n", "", 1), (*peer).switched)
+		o := open("asks for a page", strings.Replace(head, "Upgrade: websocket\r\n", "", 1), (*peer).switched)
+		o.page = true
+		return o
 	case 8:
 		return open("sends rubbish in place of a head", "\x16\x03\x01 rubbish\r\n\r\n", leave)
 	case 9:

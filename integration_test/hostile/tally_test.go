@@ -30,7 +30,7 @@ func newTally(t *testing.T, seed uint64) *tally {
 const mostPrinted = 20
 
 // wrongs takes what is wrong with a connection. What is known is counted.
-func (t *tally) wrongs(c *connection, misfits []string, record string) {
+func (t *tally) wrongs(c *connection, misfits []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var fresh []string
@@ -46,7 +46,7 @@ func (t *tally) wrongs(c *connection, misfits []string, record string) {
 	}
 	t.Fail()
 	if t.wrong++; t.wrong <= mostPrinted {
-		t.Log(c.story(t.seed, append(fresh, record)))
+		t.Log(c.story(t.seed, fresh))
 	}
 }
 

@@ -15,6 +15,10 @@ import (
 // A Recorder keeps the records of its listeners' connections by the paths of
 // their requests.
 type Recorder struct {
+	// Pause, if not nil, is how long a Write in which a Close got whole takes to
+	// return when the kernel has taken it: the answer may be there before.
+	Pause func() time.Duration
+
 	mu     sync.Mutex
 	byPath map[string]*Record
 }
@@ -95,9 +99,15 @@ func (r *Recorder) read(rec *Record, p []byte, n int, began time.Time, err error
 
 func (r *Recorder) write(rec *Record, p []byte, began time.Time, err error) {
 	rec.mu.Lock()
-	defer rec.mu.Unlock()
+	had := rec.Out.Close != nil
 	rec.Out.Take(p, began, time.Now())
 	rec.ends(&rec.Out, err)
+	whole := !had && rec.Out.Close != nil
+	rec.mu.Unlock()
+	if whole && r.Pause != nil {
+		<-time.After(r.Pause())
+		rec.Look(func(r *Record) { r.Out.Returned = time.Now() })
+	}
 }
 
 // tcpConn has all methods of a TCP connection, which the guard looks for.

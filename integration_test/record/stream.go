@@ -19,6 +19,8 @@ type Stream struct {
 	At    time.Time      // when that call returned
 	After int            // bytes behind it
 
+	Returned time.Time // of a Close that was written with a Pause: when that was over
+
 	Err   error // how it ended
 	Ended time.Time
 	Late  error // how, if that was told only when the server's side had ended TCP

@@ -18,6 +18,9 @@ import (
 // wait for a processor. Time in which the whole process didn't run doesn't count.
 const crossing = 300 * time.Millisecond
 
+// Crossed reports whether two things have no order.
+func Crossed(a, b time.Time) bool { return !before(a, b) && !before(b, a) }
+
 // before reports whether a came before b for certain.
 func before(a, b time.Time) bool { return b.Sub(a)-Stalls.Between(a, b) > crossing }
 
