@@ -194,6 +194,9 @@ func (s *served) keep() {
 		select {
 		case <-s.Done():
 		case <-s.crowd.guard.Draining():
+			if !s.crowd.prompt {
+				<-time.After(50 * time.Millisecond)
+			}
 		}
 	}
 }

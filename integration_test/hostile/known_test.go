@@ -21,7 +21,7 @@ var known = []struct {
 	},
 	{
 		"late write",
-		"when the Write of our Close returns late, the answer or the end of TCP waits for it no longer than half of CloseIdle, or 5 ms: it counts as first then, and Sent may be missing (testdata/late_write_test.go)",
+		"when the Write of our Close returns late, the answer or the end of TCP waits for it no longer than half of CloseIdle: it counts as first then, and Sent may be missing (testdata/late_write_test.go)",
 		func(c *connection, misfit string) bool {
 			return slices.ContainsFunc([]string{"sent none, ", "answered: false, ", "the peer read ", "it is ", "it took ", "the code is "},
 				func(s string) bool { return strings.HasPrefix(misfit, s) }) && c != nil && c.wroteLate()
@@ -39,23 +39,23 @@ func nameOf(c *connection, misfit string) string {
 	return ""
 }
 
-// wroteLate reports whether the Write of our Close returned late, or may have,
-// and what the peer did was read meanwhile.
+// wroteLate reports whether the Write of our Close returned, or may have, so much
+// later than what the peer did was read.
 func (c *connection) wroteLate() (late bool) {
 	if c.record == nil { // there only a busy machine delays it
 		return record.Stalls.Between(c.toldAt.Add(-time.Second), c.toldAt) > 50*time.Millisecond
 	}
 	c.record.Look(func(r *record.Record) {
-		const short = 4 * time.Millisecond
-		began, returned := r.Out.Start, r.Out.Returned
-		if r.Out.Close == nil || returned.Sub(r.Out.At)+record.Stalls.Between(began, r.Closed) < short {
+		if r.Out.Close == nil {
 			return
 		}
+		returned := r.Out.Returned
 		if returned.IsZero() {
 			returned = r.Closed // it had not even returned by then
 		}
 		for _, read := range []time.Time{r.In.At, r.In.Ended} {
-			late = late || !read.IsZero() && (record.Crossed(read, began) || read.After(began) && read.Before(returned))
+			waited := returned.Sub(read) + record.Stalls.Between(r.Out.Start, r.Closed)
+			late = late || (record.Crossed(read, r.Out.Start) || read.After(r.Out.Start)) && waited > c.patience
 		}
 	})
 	return late
