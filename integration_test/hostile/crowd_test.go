@@ -7,6 +7,7 @@ import (
 	cryptorand "crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -320,7 +321,7 @@ func (c *crowd) shutDown() {
 const lacks = "the report lacks connections whose handlers waited for the shutdown"
 
 // open is how many connections a shutdown has closed that was called then and
-// had begun by then. In a crowd that has settled that is known. Amid one, what
+// had begun by then. Some events say so. In a crowd that has settled that is known. Amid one, what
 // ends at nearly the same moment may count or not. Of those that count, waited
 // is how many handlers had waited for the shutdown to return.
 func (c *crowd) open(called, began time.Time) (certain, possible, waited int) {
@@ -331,7 +332,10 @@ func (c *crowd) open(called, began time.Time) (certain, possible, waited int) {
 	for path, of := range c.connections {
 		of.mu.Lock()
 		ended, told, draining := time.Time{}, of.toldAt, of.toldDraining
-		over := len(of.closed) > 0
+		over, says := len(of.closed) > 0, false
+		if over {
+			says = errors.Is(of.closed[0], closeguard.ErrShutdown)
+		}
 		of.mu.Unlock()
 		if !over {
 			continue
@@ -345,7 +349,7 @@ func (c *crowd) open(called, began time.Time) (certain, possible, waited int) {
 		if c.amid {
 			after = began.Add(moment)
 		}
-		if draining && !ended.Before(after) {
+		if says || draining && !ended.Before(after) {
 			certain++
 			if of.script.habit.keeps && of.script.way.handler {
 				waited++
