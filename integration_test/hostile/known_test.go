@@ -9,7 +9,8 @@ import (
 )
 
 // known are faults of the guard that are found and not yet mended: they are
-// counted and fail nothing. To empty the table, delete its rows.
+// counted and fail nothing. To empty the table, delete its rows, and wroteLate
+// with the one that needs it.
 var known = []struct {
 	name, reason string
 	is           func(c *connection, misfit string) bool // c is nil for a whole crowd

@@ -106,6 +106,3 @@ func (s *Stream) frames(began, now time.Time) {
 		s.rest = nil
 	}
 }
-
-// Inside reports whether the stream stands inside a frame.
-func (s *Stream) Inside() bool { return s.skip > 0 || len(s.rest) > 0 }
