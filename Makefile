@@ -12,7 +12,7 @@ code := $(filter-out ./tools,$(modules))
 FUZZ_SECONDS ?= 30
 BENCHTIME ?= 200ms
 
-.PHONY: test setup fmt-check tidy-check vet lint race counts fmt fuzz bench microbench unraced matrix scale
+.PHONY: test setup fmt-check tidy-check vet lint race counts fmt fuzz bench microbench unraced matrix scale hostile
 
 test: setup fmt-check tidy-check vet lint race unraced counts fuzz
 
@@ -50,6 +50,11 @@ unraced:
 # The scenario table in every setting there is, not only in every pair of values.
 matrix:
 	MATRIX=full go -C integration_test/scenario test -race -count=1 -timeout 15m .
+
+# 23,000 connections on which neither peers nor handlers keep any rule, for some
+# minutes. HOSTILE_FLAGS="-seed 1" has the same again.
+hostile:
+	go -C integration_test test -v -race -count=1 -timeout 30m ./hostile -for 0 -connections 23000 $(HOSTILE_FLAGS)
 
 # Ends 15,000 connections at one moment, compares what that costs, and shuts
 # down 100 times at full speed: for a quiet machine.

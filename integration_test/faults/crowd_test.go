@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 var (
@@ -219,22 +220,20 @@ func (c *crowd) squall(worker int, n, seed uint64) {
 
 // judge compares all events with all records.
 func (c *crowd) judge() {
-	c.recorder.mu.Lock()
-	defer c.recorder.mu.Unlock()
 	c.events.mu.Lock()
 	defer c.events.mu.Unlock()
 	kinds, opened, hidden := map[string]int{}, 0, 0
-	for path, r := range c.byPath {
+	for path, r := range c.All() {
 		h := c.events.byPath[path]
 		v := c.visitors[path]
 		if h == nil {
 			h = &history{}
 		}
-		if !r.switched() {
+		if !r.Switched() {
 			if unsent(path, r, h) {
 				hidden++
 			} else if h.opened+len(h.closed) > 0 {
-				c.Errorf("%s: %d opened, %v, and no 101 left but %q, %v", path, h.opened, h.closed, r.out.head, r.out.err)
+				c.Errorf("%s: %d opened, %v, and no 101 left but %q, %v", path, h.opened, h.closed, r.Out.Head, r.Out.Err)
 			}
 			continue
 		}
@@ -244,11 +243,11 @@ func (c *crowd) judge() {
 			continue
 		}
 		ev := h.closed[0]
-		for _, misfit := range misfits(ev, r) {
-			c.Errorf("%s%s: %s\n\t%s\n\t%s", path, v.query, misfit, eventText(ev), ev)
+		for _, misfit := range r.Misfits(ev, answers) {
+			c.Errorf("%s%s: %s\n\t%s\n\t%s\n\ton the wire: %s", path, v.query, misfit, eventText(ev), ev, r.Order())
 		}
-		if v.read != nil && closeText(v.read) != closeText(r.out.close) {
-			c.Errorf("%s%s: the peer read %s, the server's side wrote %s", path, v.query, closeText(v.read), closeText(r.out.close))
+		if v.read != nil && record.CloseText(v.read) != record.CloseText(r.Out.Close) {
+			c.Errorf("%s%s: the peer read %s, the server's side wrote %s", path, v.query, record.CloseText(v.read), record.CloseText(r.Out.Close))
 		}
 		kinds[sortOf(ev)]++
 	}
@@ -273,19 +272,16 @@ func (c *crowd) judge() {
 // forget drops what was written down. Somebody may still come who finds the
 // door closed.
 func (c *crowd) forget() {
-	c.recorder.mu.Lock()
-	defer c.recorder.mu.Unlock()
+	c.Forget()
 	c.events.mu.Lock()
 	defer c.events.mu.Unlock()
-	c.byPath, c.events.byPath, c.visitors = map[string]*record{}, map[string]*history{}, nil
+	c.events.byPath, c.visitors = map[string]*history{}, nil
 }
 
 // unsent reports whether the connection has the events of one whose 101 net/http
 // wrote, which doesn't tell that it failed.
-func unsent(path string, r *record, h *history) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !strings.Contains(path, "coder") || r.out.err == nil || h.opened != 1 || len(h.closed) != 1 {
+func unsent(path string, r *record.Record, h *history) bool {
+	if !strings.Contains(path, "coder") || r.Out.Err == nil || h.opened != 1 || len(h.closed) != 1 {
 		return false
 	}
 	_, dropped := h.closed[0].(*closeguard.Dropped)
@@ -294,7 +290,7 @@ func unsent(path string, r *record, h *history) bool {
 
 // sortOf is what kind of ending it is, with the cause and without codes.
 func sortOf(ev closeguard.CloseEvent) string {
-	kind := kindOf(ev)
+	kind := record.KindOf(ev)
 	if ev.Clean() {
 		return kind + " clean"
 	}

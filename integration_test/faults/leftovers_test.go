@@ -3,12 +3,12 @@ package faults
 import (
 	"math"
 	"math/rand/v2"
-	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/closeguard/ws/integration_test/leftovers"
 )
 
 // Thousands of connections open, send and close at random while the network
@@ -37,51 +37,16 @@ func TestCrowd(t *testing.T) {
 		}
 	}
 	t.Run("first", gather(2*time.Second)) // what is made once and kept is made here
-	settle(t, len(working()), descriptors(t))
-	before, goroutines, open := live(), len(working()), descriptors(t)
+	leftovers.Settle(t, patience, len(leftovers.Working()), leftovers.Descriptors(t))
+	before, goroutines, open := live(), len(leftovers.Working()), leftovers.Descriptors(t)
 	t.Run(howLong.String(), gather(*howLong))
-	settle(t, goroutines, open)
+	leftovers.Settle(t, patience, goroutines, open)
 	const most = 2 << 20 // one connection in a few would be more
 	more := live() - before
 	t.Logf("%.0f KiB more than before", more/1024)
 	if more > most {
 		t.Errorf("%.0f bytes are left, want at most %d", more, most)
 	}
-}
-
-// settle waits until no more than this is at work and open.
-func settle(t *testing.T, goroutines, open int) {
-	t.Helper()
-	look := time.NewTicker(20 * time.Millisecond)
-	defer look.Stop()
-	for deadline := time.Now().Add(patience); len(working()) > goroutines || descriptors(t) > open; <-look.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors, before %d; %d goroutines, before %d:\n%s",
-				descriptors(t), open, len(working()), goroutines, strings.Join(working(), "\n\n"))
-		}
-	}
-}
-
-// working returns the stacks of goroutines that work on connections.
-func working() []string {
-	stacks := make([]byte, 16<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	var found []string
-	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
-		if slices.ContainsFunc([]string{"/closeguard.(", "gorilla/websocket.", "coder/websocket.", "net/http.(*conn)."},
-			func(part string) bool { return strings.Contains(stack, part) }) {
-			found = append(found, stack)
-		}
-	}
-	return found
-}
-
-func descriptors(t *testing.T) int {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
 }
 
 // live is how much is on the heap after all collections, but for what toxiproxy

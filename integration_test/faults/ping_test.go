@@ -12,6 +12,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // While the application doesn't read, the kernel tells a ping of the guard's how
@@ -49,7 +50,7 @@ func TestKernelTellsAPing(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer p.TCP.Close()
-				run := &struck{T: t, record: s.of(path)}
+				run := &struck{T: t, record: s.Of(path)}
 				run.control(func(fd int) error {
 					return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 300)
 				})
@@ -67,10 +68,10 @@ func TestKernelTellsAPing(t *testing.T) {
 					t.Fatalf("%v, want one event", got.closed)
 				}
 				ev := got.closed[0]
-				if kindOf(ev) != "dropped" || !errors.Is(ev, tt.cause) {
-					t.Errorf("%v\non the wire: %s", ev, run.record.order())
+				if record.KindOf(ev) != "dropped" || !errors.Is(ev, tt.cause) {
+					t.Errorf("%v\non the wire: %s", ev, run.record.Order())
 				}
-				for _, misfit := range misfits(ev, run.record) {
+				for _, misfit := range run.record.Misfits(ev, answers) {
 					t.Error(misfit)
 				}
 			})

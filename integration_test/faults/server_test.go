@@ -17,6 +17,7 @@ import (
 	coderadapter "github.com/closeguard/ws/adapters/coder"
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/record"
 	"github.com/closeguard/ws/integration_test/sockets"
 )
 
@@ -91,7 +92,7 @@ var endpoints = []struct {
 // A server is a guarded server on recorded listeners, and what its guard's
 // observer was told.
 type server struct {
-	*recorder
+	*record.Recorder
 	guard  *closeguard.Guard
 	events *events
 	http   *http.Server
@@ -99,7 +100,7 @@ type server struct {
 
 func newServer(t *testing.T, opts closeguard.Options, f handler) *server {
 	t.Helper()
-	s := &server{recorder: &recorder{byPath: make(map[string]*record)}, events: newEvents()}
+	s := &server{Recorder: record.NewRecorder(), events: newEvents()}
 	opts.Observers = append(opts.Observers, s.events)
 	var err error
 	if s.guard, err = closeguard.New(opts); err != nil {
@@ -119,7 +120,7 @@ func newServer(t *testing.T, opts closeguard.Options, f handler) *server {
 
 // serve serves on one more listener, and returns its address.
 func (s *server) serve(l net.Listener) (addr string) {
-	go s.http.Serve(s.listener(l))
+	go s.http.Serve(s.Listener(l))
 	return l.Addr().String()
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // TestMain lets many connections wait at the same time: most of the time
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	runtime.MemProfileRate = 8 << 10
-	stalls.watch()
+	record.Stalls.Watch()
 	os.Exit(m.Run())
 }
 
@@ -102,7 +103,7 @@ func withCoder(events [moments]string) map[string][moments]string {
 // inside is finished where that was inside a message.
 func inside(at ...moment) (events [moments]string) {
 	for _, m := range at {
-		events[m] = strings.Replace(finished[m], "FIN", cutOff, 1)
+		events[m] = strings.Replace(finished[m], "FIN", record.CutOff, 1)
 	}
 	return events
 }
@@ -172,7 +173,7 @@ type struck struct {
 	server *server
 	line   line
 	peer   *rawpeer.Peer
-	record *record
+	record *record.Record
 	socket socket
 	reads  chan struct{} // closed when the application may read
 }
@@ -208,13 +209,13 @@ func (f *fault) run(t *testing.T, ns *namespace, m moment, endpoint string) {
 		t.Fatal(err)
 	}
 	defer s.peer.TCP.Close()
-	s.socket, s.record = <-sockets, s.server.of(path)
+	s.socket, s.record = <-sockets, s.server.Of(path)
 	if f.kernel > 0 {
 		s.control(func(fd int) error {
 			return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(f.kernel.Milliseconds()))
 		})
 	}
-	s.record.hangsUp.Store(f.hangs)
+	s.record.HangsUp.Store(f.hangs)
 	rest := s.upTo(m)
 	s.strike()
 	if m == behindTheirs && f.ends {
@@ -241,8 +242,8 @@ func (f *fault) run(t *testing.T, ns *namespace, m moment, endpoint string) {
 	if text := eventText(ev); text != want {
 		t.Errorf("event\ngot  %s\nwant %s\n%v", text, want, ev)
 	}
-	for _, misfit := range misfits(ev, s.record) {
-		t.Error(misfit)
+	for _, misfit := range s.record.Misfits(ev, answers) {
+		t.Errorf("%s, on the wire: %s", misfit, s.record.Order())
 	}
 }
 
@@ -285,7 +286,7 @@ func (s *struck) upTo(m moment) (rest []byte) {
 		s.peer.WriteBytes(whole[:half])
 		if s.late(m) {
 			s.awaitBytes(half)
-		} else if !s.record.wait(func(r *record) bool { return r.in.bytes == half }) {
+		} else if !s.record.Wait(patience, func(r *record.Record) bool { return r.In.Bytes == half }) {
 			s.Fatal("half of the message hasn't come")
 		}
 		return append(whole[half:], bye...)
@@ -316,7 +317,7 @@ func (s *struck) strike() {
 
 // control does something with the server's socket.
 func (s *struck) control(f func(fd int) error) {
-	raw, err := s.record.tcp.SyscallConn()
+	raw, err := s.record.TCP.SyscallConn()
 	if err == nil {
 		err = errors.Join(raw.Control(func(fd uintptr) { err = f(int(fd)) }), err)
 	}
@@ -327,7 +328,7 @@ func (s *struck) control(f func(fd int) error) {
 
 // awaitBytes waits until the server's kernel has them, which nobody reads.
 func (s *struck) awaitBytes(n int) {
-	raw, err := s.record.tcp.SyscallConn()
+	raw, err := s.record.TCP.SyscallConn()
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -357,7 +358,7 @@ func (s *struck) awaitEnd() {
 // all words that fit.
 func eventText(ev closeguard.CloseEvent) string {
 	end := ev.End()
-	text := kindOf(ev) + " " + strconv.Itoa(int(ev.Code()))
+	text := record.KindOf(ev) + " " + strconv.Itoa(int(ev.Code()))
 	if ev.Clean() {
 		text += " clean"
 	}
@@ -366,10 +367,10 @@ func eventText(ev closeguard.CloseEvent) string {
 		frame *closeguard.CloseFrame
 	}{{"sent", end.Sent}, {"received", end.Received}, {"intended", end.Intended}} {
 		if f.frame != nil {
-			text += ", " + f.name + " " + frameText(f.frame)
+			text += ", " + f.name + " " + record.FrameText(f.frame)
 		}
 	}
-	words := told(ev)
+	words := record.Told(ev)
 	for _, c := range []struct {
 		word   string
 		target error

@@ -155,36 +155,44 @@ func (f Frame) Append(dst []byte, key [4]byte) []byte {
 	return dst
 }
 
+// Head reads the header of the frame at the beginning of b. size is how many
+// bytes it has, zero if b ends inside it; length is what the header says of the
+// payload.
+func Head(b []byte) (f Frame, size int, length uint64) {
+	if len(b) < 2 {
+		return Frame{}, 0, 0
+	}
+	f = Frame{Fin: b[0]&0x80 != 0, RSV: b[0] >> 4 & 7, Opcode: b[0] & 15, Masked: b[1]&0x80 != 0}
+	size, length = 2, uint64(b[1]&0x7F)
+	switch {
+	case length == 126 && len(b) >= 4:
+		size, length = 4, uint64(binary.BigEndian.Uint16(b[2:]))
+	case length == 127 && len(b) >= 10:
+		size, length = 10, binary.BigEndian.Uint64(b[2:])
+	case length >= 126:
+		return Frame{}, 0, 0
+	}
+	f.Padded = size == 4 && length < 126 || size == 10 && length < 1<<16
+	if f.Masked {
+		if len(b) < size+4 {
+			return Frame{}, 0, 0
+		}
+		copy(f.Mask[:], b[size:])
+		size += 4
+	}
+	return f, size, length
+}
+
 // parse takes the frame at the beginning of b. n is how many bytes it has,
 // zero if b ends inside it.
 func parse(b []byte) (f Frame, n uint64) {
-	if len(b) < 2 {
-		return Frame{}, 0
-	}
-	f = Frame{Fin: b[0]&0x80 != 0, RSV: b[0] >> 4 & 7, Opcode: b[0] & 15, Masked: b[1]&0x80 != 0}
-	head, length := uint64(2), uint64(b[1]&0x7F)
-	switch {
-	case length == 126 && len(b) >= 4:
-		head, length = 4, uint64(binary.BigEndian.Uint16(b[2:]))
-	case length == 127 && len(b) >= 10:
-		head, length = 10, binary.BigEndian.Uint64(b[2:])
-	case length >= 126:
-		return Frame{}, 0
-	}
-	f.Padded = head == 4 && length < 126 || head == 10 && length < 1<<16
-	if f.Masked {
-		if uint64(len(b)) < head+4 {
-			return Frame{}, 0
-		}
-		copy(f.Mask[:], b[head:])
-		head += 4
-	}
-	if uint64(len(b))-head < length {
+	f, size, length := Head(b)
+	if size == 0 || uint64(len(b)-size) < length {
 		return Frame{}, 0
 	}
 	f.Payload = make([]byte, length)
 	for i := range f.Payload {
-		f.Payload[i] = b[head+uint64(i)] ^ f.Mask[i%4]
+		f.Payload[i] = b[size+i] ^ f.Mask[i%4]
 	}
-	return f, head + length
+	return f, uint64(size) + length
 }

@@ -1,15 +1,16 @@
-package faults
+package record
 
 import (
 	"sync"
 	"time"
 )
 
-// stalls are the times in which this process didn't run, because the machine
+// Stalls are the times in which this process didn't run, because the machine
 // had something else to do or collected garbage.
-var stalls stalled
+var Stalls Stalled
 
-type stalled struct {
+// Stalled keeps such times.
+type Stalled struct {
 	once  sync.Once
 	mu    sync.Mutex
 	spans []span
@@ -17,8 +18,8 @@ type stalled struct {
 
 type span struct{ from, to time.Time }
 
-// watch begins to look.
-func (s *stalled) watch() {
+// Watch begins to look.
+func (s *Stalled) Watch() {
 	s.once.Do(func() {
 		go func() {
 			const often = 5 * time.Millisecond
@@ -36,9 +37,9 @@ func (s *stalled) watch() {
 	})
 }
 
-// between is how much of the time from a to b, and of a little after that, the
+// Between is how much of the time from a to b, and of a little after that, the
 // process stood still.
-func (s *stalled) between(a, b time.Time) (sum time.Duration) {
+func (s *Stalled) Between(a, b time.Time) (sum time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b = b.Add(crossing)
