@@ -18,35 +18,26 @@ type tally struct {
 	came     int
 	endings  map[string]int
 	refusals map[string]int
-	found    map[string]int // of the known faults
 	wrong    int
 }
 
 func newTally(t *testing.T, seed uint64) *tally {
-	return &tally{T: t, seed: seed, endings: map[string]int{}, refusals: map[string]int{}, found: map[string]int{}}
+	return &tally{T: t, seed: seed, endings: map[string]int{}, refusals: map[string]int{}}
 }
 
 // mostPrinted is how many failures are printed; the others are only counted.
 const mostPrinted = 20
 
-// wrongs takes what is wrong with a connection. What is known is counted.
+// wrongs takes what is wrong with a connection.
 func (t *tally) wrongs(c *connection, misfits []string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var fresh []string
-	for _, m := range misfits {
-		if name := nameOf(c, m); name != "" {
-			t.found[name]++
-		} else {
-			fresh = append(fresh, m)
-		}
-	}
-	if len(fresh) == 0 {
+	if len(misfits) == 0 {
 		return
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.Fail()
 	if t.wrong++; t.wrong <= mostPrinted {
-		t.Log(c.story(t.seed, fresh))
+		t.Log(c.story(t.seed, misfits))
 	}
 }
 
@@ -54,10 +45,6 @@ func (t *tally) wrongs(c *connection, misfits []string) {
 func (t *tally) wrongCrowd(number int, misfit string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if name := nameOf(nil, misfit); name != "" {
-		t.found[name]++
-		return
-	}
 	t.Errorf("seed %d, crowd %d: %s", t.seed, number, misfit)
 }
 
@@ -68,9 +55,6 @@ func (t *tally) print(took time.Duration) {
 		for _, kind := range slices.Sorted(maps.Keys(of)) {
 			t.Logf("%6d %s", of[kind], kind)
 		}
-	}
-	for _, k := range known {
-		t.Logf("%6d known: %s: %s", t.found[k.name], k.name, k.reason)
 	}
 	if t.wrong > 0 {
 		t.Errorf("%d connections are wrong, to have the same again: -seed %d", t.wrong, t.seed)

@@ -432,6 +432,9 @@ func (m *Machine) Outgoing(payload []byte, now time.Duration) Verdict {
 // wrote takes what became of the Write of our Close.
 func (m *Machine) wrote(in Wrote, now time.Duration) {
 	cut := m.out.State == Unknown
+	if m.closed != 0 {
+		now = m.closed // a Write that returns later has done its work before
+	}
 	switch {
 	case !cut && m.out.State != Sending:
 		return

@@ -9,8 +9,9 @@ import (
 // alarm costs the logarithm of how many are set. Taking it back costs less: its
 // entry stays, void, until it is due or most entries are void.
 //
-// An alarm that rings too late tells that the process stood still. That time is
-// taken out of the clock, and the alarm rings when it is due by the clock then.
+// An alarm that rings too late tells that the process stood still, stopped or on a
+// frozen machine. That is nobody's fault: what has come meanwhile lies unread. So
+// all alarms wait for a moment then, in which it is read.
 type Alarms[S Sleeper] struct {
 	clock *Clock
 
@@ -20,7 +21,16 @@ type Alarms[S Sleeper] struct {
 	timer *time.Timer
 	armed time.Duration // when the timer fires, 0: it doesn't
 	since time.Duration // not before this can it fire: what is due already is not late
+	hold  time.Duration // not before this may an alarm ring, after a standstill
 }
+
+const (
+	// lateness is what a busy machine makes of an alarm. More is a standstill.
+	lateness = 100 * time.Millisecond
+
+	// recovery is how long all alarms wait at the most.
+	recovery = time.Second
+)
 
 // A Sleeper is woken by an alarm.
 type Sleeper interface {
@@ -85,7 +95,7 @@ func (a *Alarms[S]) arm() {
 	if len(a.queue) == 0 {
 		return
 	}
-	first := a.queue[0].due
+	first := max(a.queue[0].due, a.hold)
 	if a.armed != 0 && a.armed <= first {
 		return
 	}
@@ -110,11 +120,11 @@ func (a *Alarms[S]) due() (due []S) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.clock.Now()
-	if a.armed != 0 && a.clock.late(now-a.since) {
-		now = a.clock.Now()
+	if late := now - a.since; a.armed != 0 && late >= lateness {
+		a.hold = now + min(late, recovery)
 	}
 	var none S
-	for len(a.queue) > 0 && a.queue[0].due <= now {
+	for now >= a.hold && len(a.queue) > 0 && a.queue[0].due <= now {
 		if s := a.queue.pop().sleeper; s != none {
 			*s.Place() = 0
 			due = append(due, s)
