@@ -55,12 +55,11 @@ type crowd struct {
 
 // A connection is one of a crowd: what was to happen, and what was told of it.
 type connection struct {
-	script   *script
-	path     string
-	crowd    string        // its options in words
-	patience time.Duration // of the guard with a Write of a Close, half of CloseIdle
-	peer     *peer         // nil if it could not connect
-	record   *record.Record
+	script *script
+	path   string
+	crowd  string // its options in words
+	peer   *peer  // nil if it could not connect
+	record *record.Record
 
 	mu           sync.Mutex
 	handled      bool
@@ -227,7 +226,7 @@ func (c *crowd) come(number int) {
 		of = *only // but for its path
 	}
 	s := drawScript(number, rand.New(rand.NewPCG(c.seed, uint64(of)<<32|1)))
-	conn := &connection{script: s, path: s.path(), crowd: optionsText(c.opts), patience: c.opts.CloseIdle/2 - 5*time.Millisecond}
+	conn := &connection{script: s, path: s.path(), crowd: optionsText(c.opts)}
 	c.mu.Lock()
 	c.connections[conn.path] = conn
 	c.mu.Unlock()
