@@ -1,6 +1,7 @@
 package closing
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/closeguard/ws/closeguard/internal/wire"
@@ -179,18 +180,10 @@ func (m *Machine) CloseCut() bool {
 // On takes what has happened.
 func (m *Machine) On(in Input, now time.Duration) {
 	switch in := in.(type) {
-	case TheirClose:
-		m.theirClose(in, now)
-	case TheirFault:
-		m.theirFault(in.Violation)
-	case Trailed:
-		m.record.Trailing += int64(in.Bytes)
-	case Heard:
-		if m.record.Open() {
-			m.record.TimedOut = Reason{}
-		}
-	case Discarded:
-		m.discard(in.Bytes)
+	case TheirClose, TheirFault, Trailed, Heard, Discarded, SliceBegun, SliceOver, Looked:
+		m.onRead(in, now)
+	case Wrote, FrameCut, WireBroken, AtBoundary, Disowned:
+		m.onWrite(in, now)
 	case ReadEnded:
 		m.called = now
 		m.readEnded(in)
@@ -203,6 +196,67 @@ func (m *Machine) On(in Input, now time.Duration) {
 		m.record.TimedOut = in.Reason
 	case TCPClosed:
 		m.tcpClosed(now)
+	case Tick:
+		m.tick(in.Facts, now)
+	default:
+		m.onProgram(in, now)
+	}
+	if m.stage == Open && (!m.record.Open() || m.out.State != None) {
+		m.to(Closing)
+	}
+}
+
+// onRead takes what comes from the peer.
+func (m *Machine) onRead(in Input, now time.Duration) {
+	switch in := in.(type) {
+	case TheirClose:
+		m.theirClose(in, now)
+	case TheirFault:
+		m.theirFault(in.Violation)
+	case Trailed:
+		m.record.Trailing += int64(in.Bytes)
+	case Heard:
+		if m.record.Open() {
+			m.record.TimedOut = Reason{}
+		}
+	case Discarded:
+		m.discard(in.Bytes)
+	case SliceBegun:
+		if m.reader.State == Queued {
+			m.reader.State = Slice
+		}
+	case SliceOver:
+		if m.reader.State == Slice {
+			m.reader.State = Queued
+		}
+	case Looked:
+		m.looked(in.Facts, now)
+	}
+}
+
+// onWrite takes what becomes of our writing.
+func (m *Machine) onWrite(in Input, now time.Duration) {
+	switch in := in.(type) {
+	case Wrote:
+		m.wrote(in, now)
+	case FrameCut:
+		m.frameCut(in)
+	case WireBroken:
+		m.edge = Edge{State: Broken}
+	case AtBoundary:
+		if m.edge.State == Boundary {
+			m.edge.State = Rest
+		}
+	case Disowned:
+		if m.edge.State == Owed && len(m.edge.tail) == 0 {
+			m.edge.State = Boundary
+		}
+	}
+}
+
+// onProgram takes what the library and the program do.
+func (m *Machine) onProgram(in Input, now time.Duration) {
+	switch in := in.(type) {
 	case LibraryClosed:
 		m.libraryClosed(in, now)
 	case Called:
@@ -224,35 +278,8 @@ func (m *Machine) On(in Input, now time.Duration) {
 		m.cutOff(in)
 	case LimitReached:
 		m.expire(in.Limit)
-	case Wrote:
-		m.wrote(in, now)
-	case FrameCut:
-		m.frameCut(in)
-	case WireBroken:
-		m.edge = Edge{State: Broken}
-	case AtBoundary:
-		if m.edge.State == Boundary {
-			m.edge.State = Rest
-		}
-	case Disowned:
-		if m.edge.State == Owed && len(m.edge.tail) == 0 {
-			m.edge.State = Boundary
-		}
-	case SliceBegun:
-		m.sliceBegun()
-	case SliceOver:
-		if m.reader.State == Slice {
-			m.reader.State = Queued
-		}
-	case Looked:
-		m.looked(in.Facts, now)
-	case Tick:
-		m.tick(in.Facts, now)
 	default:
-		panic("BUG: closing: an input that there isn't")
-	}
-	if m.stage == Open && (!m.record.Open() || m.out.State != None) {
-		m.to(Closing)
+		panic(fmt.Sprintf("BUG: closing: an input that there isn't: %T", in))
 	}
 }
 
@@ -305,15 +332,19 @@ func (m *Machine) readEnded(in ReadEnded) {
 	case m.crossing():
 		m.crossedByEnd = in
 	default:
-		m.sawEnd(in.Reason)
-		if m.line == up && in.Cause == EOF {
-			m.line = readEnded
-		} else {
-			m.line = gone
-		}
-		if m.reader.guard() && m.out.State == Pending {
-			m.lose() // it waits for the end of a frame, to a peer that is gone
-		}
+		m.endOfReading(in.Reason)
+	}
+}
+
+func (m *Machine) endOfReading(r Reason) {
+	m.sawEnd(r)
+	if m.line == up && r.Cause == EOF {
+		m.line = readEnded
+	} else {
+		m.line = gone
+	}
+	if m.reader.guard() && m.out.State == Pending {
+		m.lose() // it waits for the end of a frame, to a peer that is gone
 	}
 }
 
@@ -353,7 +384,7 @@ func (m *Machine) replay(now time.Duration) {
 	}
 	if in := m.crossedByEnd; in.Err != nil {
 		m.crossedByEnd = ReadEnded{}
-		m.readEnded(in)
+		m.endOfReading(in.Reason)
 	}
 }
 
@@ -517,17 +548,9 @@ func (m *Machine) giveUp() {
 
 // lose gives up a Close that is not out.
 func (m *Machine) lose() {
-	switch m.out.State {
-	case Pending, Sending, Unknown:
+	if s := m.out.State; s == Pending || s == Sending || s == Unknown {
 		m.record.intend(m.out.Frame, true)
 		m.out.State, m.out.rest = Lost, nil
-	case None, Sent, Lost:
-	}
-}
-
-func (m *Machine) sliceBegun() {
-	if m.reader.State == Queued {
-		m.reader.State = Slice
 	}
 }
 

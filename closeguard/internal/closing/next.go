@@ -10,6 +10,14 @@ var errUntold = errors.New("closeguard: the transport's Write doesn't return")
 
 // Next is what follows. Each action moves the machine on, so none comes twice.
 func (m *Machine) Next(f Facts, now time.Duration) Action {
+	a := m.next(f, now)
+	if Probe != nil {
+		Probe(m.State())
+	}
+	return a
+}
+
+func (m *Machine) next(f Facts, now time.Duration) Action {
 	switch m.stage {
 	case Open, Closing, Lingering:
 		if a := m.sendOrLose(f); a.Do != Wait {

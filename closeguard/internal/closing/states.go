@@ -167,3 +167,44 @@ func (m *Machine) to(s Stage) {
 	}
 	m.stage = s
 }
+
+// State is all that decides what follows, but for the facts.
+type State struct {
+	Stage  Stage
+	Out    OutState
+	Edge   EdgeState
+	Reader ReaderState
+}
+
+// State is where the machine stands.
+func (m *Machine) State() State { return State{m.stage, m.out.State, m.edge.State, m.reader.State} }
+
+// Probe is told of each state that a machine is in, by tests that look which there
+// are; nil otherwise.
+var Probe func(State)
+
+// Possible reports whether the states of the parts go together.
+func (s State) Possible() bool {
+	switch {
+	case s.Stage == Open:
+		return s.Out == None && s.Reader <= Wanted
+	case s.Reader >= Queued:
+		return s.Stage >= Lingering && s.Out != None
+	case s.Stage == Lingering:
+		return false // somebody reads
+	case s.Out == Unknown:
+		return s.Stage == Closing || s.Stage == Ending
+	case s.Out == Pending, s.Out == Sending:
+		return s.Stage < Ended
+	default:
+		return true
+	}
+}
+
+// String tells the state in tests.
+func (s State) String() string {
+	return [...]string{"open", "closing", "lingering", "ending", "ended", "reported"}[s.Stage] +
+		", our Close " + [...]string{"none", "pending", "sending", "unknown", "sent", "lost"}[s.Out] +
+		", edge " + [...]string{"boundary", "rest", "owed", "broken"}[s.Edge] +
+		", reader " + [...]string{"library", "wanted", "queued", "slice", "last look", "FIN"}[s.Reader]
+}
