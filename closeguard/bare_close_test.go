@@ -189,19 +189,19 @@ func TestBareCloseAfterAViolation(t *testing.T) {
 		value   int64
 		payload string
 	}{
-		{"not masked", closeguard.Client, "\x81\x02hi", closeguard.RuleMask, 0, ""},
-		{"masked", closeguard.Server, "\x81\x82\x37\xfa\x21\x3dhi", closeguard.RuleMask, 1, ""},
-		{"reserved bit", closeguard.Server, "\xa9\x00", closeguard.RuleRSV, 2, ""},
-		{"reserved opcode", closeguard.Server, "\x83\x00", closeguard.RuleOpcode, 3, ""},
-		{"continuation of nothing", closeguard.Server, "\x80\x00", closeguard.RuleContinuation, 0, ""},
-		{"message inside a message", closeguard.Server, "\x01\x00\x82\x00", closeguard.RuleInterleaved, 2, ""},
-		{"fragmented ping", closeguard.Server, "\x09\x00", closeguard.RuleFragmentedControl, 9, ""},
-		{"length with its highest bit", closeguard.Server, "\x82\x7f\x80\x00\x00\x00\x00\x00\x00\x00", closeguard.RuleLength, -1 << 63, ""},
-		{"long ping", closeguard.Server, "\x89\x7e\x00\x7e", closeguard.RuleControlLength, 126, ""},
-		{"long Close", closeguard.Server, "\x88\x7e\x00\x80\x03\xe8reason", closeguard.RuleControlLength, 128, "\x03\xe8reason"},
-		{"fragmented Close", closeguard.Server, "\x08\x02\x03\xe8", closeguard.RuleFragmentedControl, 8, "\x03\xe8"},
-		{"Close that isn't masked", closeguard.Client, "\x88\x02\x03\xe9", closeguard.RuleMask, 0, "\x03\xe9"},
-		{"the first one counts", closeguard.Server, "\x83\x00\x80\x00\xc8\x00", closeguard.RuleOpcode, 3, ""},
+		{"not masked", closeguard.Client, "\x81\x02hi", "mask", 0, ""},
+		{"masked", closeguard.Server, "\x81\x82\x37\xfa\x21\x3dhi", "mask", 1, ""},
+		{"reserved bit", closeguard.Server, "\xa9\x00", "reserved bits", 2, ""},
+		{"reserved opcode", closeguard.Server, "\x83\x00", "opcode", 3, ""},
+		{"continuation of nothing", closeguard.Server, "\x80\x00", "continuation", 0, ""},
+		{"message inside a message", closeguard.Server, "\x01\x00\x82\x00", "interleaved message", 2, ""},
+		{"fragmented ping", closeguard.Server, "\x09\x00", "fragmented control frame", 9, ""},
+		{"length with its highest bit", closeguard.Server, "\x82\x7f\x80\x00\x00\x00\x00\x00\x00\x00", "payload length", -1 << 63, ""},
+		{"long ping", closeguard.Server, "\x89\x7e\x00\x7e", "control frame length", 126, ""},
+		{"long Close", closeguard.Server, "\x88\x7e\x00\x80\x03\xe8reason", "control frame length", 128, "\x03\xe8reason"},
+		{"fragmented Close", closeguard.Server, "\x08\x02\x03\xe8", "fragmented control frame", 8, "\x03\xe8"},
+		{"Close that isn't masked", closeguard.Client, "\x88\x02\x03\xe9", "mask", 0, "\x03\xe9"},
+		{"the first one counts", closeguard.Server, "\x83\x00\x80\x00\xc8\x00", "opcode", 3, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

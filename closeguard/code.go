@@ -200,9 +200,9 @@ func (c Code) String() string {
 	if s := c.registered(); s != "" {
 		return s
 	}
-	r := c.Range()
+	r := c.block()
 	word := r.String()
-	if r == RangeProtocol || r == RangeRegistered {
+	if r == rangeProtocol || r == rangeRegistered {
 		word = "unassigned"
 	}
 	var buf [32]byte
@@ -211,49 +211,49 @@ func (c Code) String() string {
 	return string(append(b, word...))
 }
 
-// A Range is one of the blocks into which RFC 6455 section 7.4.2 divides the
-// close codes. The zero Range is RangeUnused, the range of the zero Code.
-type Range uint8
+// A codeRange is one of the blocks into which RFC 6455 section 7.4.2 divides the
+// close codes. The zero one is rangeUnused, the range of the zero Code.
+type codeRange uint8
 
 const (
-	RangeUnused     Range = iota // 0 to 999: not used, never legal
-	RangeProtocol                // 1000 to 2999: for the protocol and its extensions, assigned one by one
-	RangeRegistered              // 3000 to 3999: for libraries, frameworks and applications, registered with IANA
-	RangePrivate                 // 4000 to 4999: private use, by agreement of the two sides
-	RangeOutside                 // negative, and 5000 up: in no range of the RFC, never legal
+	rangeUnused     codeRange = iota // 0 to 999: not used, never legal
+	rangeProtocol                    // 1000 to 2999: for the protocol and its extensions, assigned one by one
+	rangeRegistered                  // 3000 to 3999: for libraries, frameworks and applications, registered with IANA
+	rangePrivate                     // 4000 to 4999: private use, by agreement of the two sides
+	rangeOutside                     // negative, and 5000 up: in no range of the RFC, never legal
 )
 
 // String returns "unused", "protocol", "registered", "private use" or
-// "outside", or "Range(n)" for any other value.
-func (r Range) String() string {
+// "outside", or "codeRange(n)" for any other value.
+func (r codeRange) String() string {
 	switch r {
-	case RangeUnused:
+	case rangeUnused:
 		return "unused"
-	case RangeProtocol:
+	case rangeProtocol:
 		return "protocol"
-	case RangeRegistered:
+	case rangeRegistered:
 		return "registered"
-	case RangePrivate:
+	case rangePrivate:
 		return "private use"
-	case RangeOutside:
+	case rangeOutside:
 		return "outside"
 	}
-	return "Range(" + strconv.Itoa(int(r)) + ")"
+	return "codeRange(" + strconv.Itoa(int(r)) + ")"
 }
 
-// Range returns the range that the code is in.
-func (c Code) Range() Range {
+// block returns the range that the code is in.
+func (c Code) block() codeRange {
 	switch {
 	case c < 0 || c > 4999:
-		return RangeOutside
+		return rangeOutside
 	case c > 3999:
-		return RangePrivate
+		return rangePrivate
 	case c > 2999:
-		return RangeRegistered
+		return rangeRegistered
 	case c > 999:
-		return RangeProtocol
+		return rangeProtocol
 	}
-	return RangeUnused
+	return rangeUnused
 }
 
 // Sendable reports whether an endpoint of that role may begin a Close with the

@@ -11,43 +11,43 @@ var codes = []struct {
 	number         int
 	name           string // "" for codes without a row in the registry
 	text           string // String
-	in             Range
+	in             codeRange
 	server, client bool // may begin a Close with it
 }{
-	{NormalClosure, 1000, "normal closure", "1000 normal closure", RangeProtocol, true, true},
-	{GoingAway, 1001, "going away", "1001 going away", RangeProtocol, true, true},
-	{ProtocolError, 1002, "protocol error", "1002 protocol error", RangeProtocol, true, true},
-	{UnsupportedData, 1003, "unsupported data", "1003 unsupported data", RangeProtocol, true, true},
-	{Reserved, 1004, "reserved", "1004 reserved", RangeProtocol, false, false},
-	{NoStatusReceived, 1005, "no status received", "1005 no status received", RangeProtocol, false, false},
-	{AbnormalClosure, 1006, "abnormal closure", "1006 abnormal closure", RangeProtocol, false, false},
-	{InvalidFramePayloadData, 1007, "invalid frame payload data", "1007 invalid frame payload data", RangeProtocol, true, true},
-	{PolicyViolation, 1008, "policy violation", "1008 policy violation", RangeProtocol, true, true},
-	{MessageTooBig, 1009, "message too big", "1009 message too big", RangeProtocol, true, true},
-	{MandatoryExtension, 1010, "mandatory extension", "1010 mandatory extension", RangeProtocol, false, true},
-	{InternalError, 1011, "internal error", "1011 internal error", RangeProtocol, true, true},
-	{ServiceRestart, 1012, "service restart", "1012 service restart", RangeProtocol, true, true},
-	{TryAgainLater, 1013, "try again later", "1013 try again later", RangeProtocol, true, true},
-	{BadGateway, 1014, "bad gateway", "1014 bad gateway", RangeProtocol, true, true},
-	{TLSHandshake, 1015, "TLS handshake", "1015 TLS handshake", RangeProtocol, false, false},
-	{CodeUnauthorized, 3000, "unauthorized", "3000 unauthorized", RangeRegistered, true, true},
-	{CodeForbidden, 3003, "forbidden", "3003 forbidden", RangeRegistered, true, true},
-	{CodeTimeout, 3008, "timeout", "3008 timeout", RangeRegistered, true, true},
+	{NormalClosure, 1000, "normal closure", "1000 normal closure", rangeProtocol, true, true},
+	{GoingAway, 1001, "going away", "1001 going away", rangeProtocol, true, true},
+	{ProtocolError, 1002, "protocol error", "1002 protocol error", rangeProtocol, true, true},
+	{UnsupportedData, 1003, "unsupported data", "1003 unsupported data", rangeProtocol, true, true},
+	{Reserved, 1004, "reserved", "1004 reserved", rangeProtocol, false, false},
+	{NoStatusReceived, 1005, "no status received", "1005 no status received", rangeProtocol, false, false},
+	{AbnormalClosure, 1006, "abnormal closure", "1006 abnormal closure", rangeProtocol, false, false},
+	{InvalidFramePayloadData, 1007, "invalid frame payload data", "1007 invalid frame payload data", rangeProtocol, true, true},
+	{PolicyViolation, 1008, "policy violation", "1008 policy violation", rangeProtocol, true, true},
+	{MessageTooBig, 1009, "message too big", "1009 message too big", rangeProtocol, true, true},
+	{MandatoryExtension, 1010, "mandatory extension", "1010 mandatory extension", rangeProtocol, false, true},
+	{InternalError, 1011, "internal error", "1011 internal error", rangeProtocol, true, true},
+	{ServiceRestart, 1012, "service restart", "1012 service restart", rangeProtocol, true, true},
+	{TryAgainLater, 1013, "try again later", "1013 try again later", rangeProtocol, true, true},
+	{BadGateway, 1014, "bad gateway", "1014 bad gateway", rangeProtocol, true, true},
+	{TLSHandshake, 1015, "TLS handshake", "1015 TLS handshake", rangeProtocol, false, false},
+	{CodeUnauthorized, 3000, "unauthorized", "3000 unauthorized", rangeRegistered, true, true},
+	{CodeForbidden, 3003, "forbidden", "3003 forbidden", rangeRegistered, true, true},
+	{CodeTimeout, 3008, "timeout", "3008 timeout", rangeRegistered, true, true},
 
-	{-1, -1, "", "-1 outside", RangeOutside, false, false},
-	{0, 0, "", "0 unused", RangeUnused, false, false},
-	{999, 999, "", "999 unused", RangeUnused, false, false},
-	{1016, 1016, "", "1016 unassigned", RangeProtocol, false, false},
-	{2999, 2999, "", "2999 unassigned", RangeProtocol, false, false},
-	{3001, 3001, "", "3001 unassigned", RangeRegistered, true, true},
-	{3999, 3999, "", "3999 unassigned", RangeRegistered, true, true},
-	{4000, 4000, "", "4000 private use", RangePrivate, true, true},
-	{4999, 4999, "", "4999 private use", RangePrivate, true, true},
-	{5000, 5000, "", "5000 outside", RangeOutside, false, false},
-	{65535, 65535, "", "65535 outside", RangeOutside, false, false},
-	{65536, 65536, "", "65536 outside", RangeOutside, false, false},
-	{65536 + 1000, 66536, "", "66536 outside", RangeOutside, false, false}, // 1000 in its low 16 bits
-	{70000, 70000, "", "70000 outside", RangeOutside, false, false},
+	{-1, -1, "", "-1 outside", rangeOutside, false, false},
+	{0, 0, "", "0 unused", rangeUnused, false, false},
+	{999, 999, "", "999 unused", rangeUnused, false, false},
+	{1016, 1016, "", "1016 unassigned", rangeProtocol, false, false},
+	{2999, 2999, "", "2999 unassigned", rangeProtocol, false, false},
+	{3001, 3001, "", "3001 unassigned", rangeRegistered, true, true},
+	{3999, 3999, "", "3999 unassigned", rangeRegistered, true, true},
+	{4000, 4000, "", "4000 private use", rangePrivate, true, true},
+	{4999, 4999, "", "4999 private use", rangePrivate, true, true},
+	{5000, 5000, "", "5000 outside", rangeOutside, false, false},
+	{65535, 65535, "", "65535 outside", rangeOutside, false, false},
+	{65536, 65536, "", "65536 outside", rangeOutside, false, false},
+	{65536 + 1000, 66536, "", "66536 outside", rangeOutside, false, false}, // 1000 in its low 16 bits
+	{70000, 70000, "", "70000 outside", rangeOutside, false, false},
 }
 
 func TestCodes(t *testing.T) {
@@ -62,8 +62,8 @@ func TestCodes(t *testing.T) {
 			if got := tt.code.String(); got != tt.text {
 				t.Errorf("String() = %q, want %q", got, tt.text)
 			}
-			if got := tt.code.Range(); got != tt.in {
-				t.Errorf("Range() = %v, want %v", got, tt.in)
+			if got := tt.code.block(); got != tt.in {
+				t.Errorf("block() = %v, want %v", got, tt.in)
 			}
 			if got := tt.code.Sendable(Server); got != tt.server {
 				t.Errorf("Sendable(Server) = %v, want %v", got, tt.server)
@@ -108,13 +108,13 @@ func TestZeroValues(t *testing.T) {
 	var (
 		role Role
 		code Code
-		in   Range
+		in   codeRange
 	)
 	if role != Server {
 		t.Errorf("the zero Role is %v, want server", role)
 	}
-	if in != RangeUnused || code.Range() != in {
-		t.Errorf("the zero Range is %v and the zero Code is in %v, want unused", in, code.Range())
+	if in != rangeUnused || code.block() != in {
+		t.Errorf("the zero range is %v and the zero Code is in %v, want unused", in, code.block())
 	}
 }
 
@@ -135,10 +135,10 @@ func TestRoleAndRangeNames(t *testing.T) {
 	for r := Server; r <= Client; r++ {
 		got = append(got, r.String())
 	}
-	for r := RangeUnused; r <= RangeOutside+1; r++ {
+	for r := rangeUnused; r <= rangeOutside+1; r++ {
 		got = append(got, r.String())
 	}
-	want := "server,client,unused,protocol,registered,private use,outside,Range(5)"
+	want := "server,client,unused,protocol,registered,private use,outside,codeRange(5)"
 	if s := strings.Join(got, ","); s != want {
 		t.Errorf("got %s, want %s", s, want)
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // sentinels are what an ending may be matched with, and none of them matches
@@ -78,7 +80,7 @@ func TestCodeOf(t *testing.T) {
 		{"nil", nil, 0},
 		{"another error", io.EOF, 0},
 		{"another error, wrapped", fmt.Errorf("reading: %w", net.ErrClosed), 0},
-		{"a broken rule is no close code", &FrameError{Rule: RuleCode, Value: 1006}, 0},
+		{"a broken rule is no close code", &FrameError{Rule: Rule(closing.RuleCode), Value: 1006}, 0},
 
 		{"their Close", theirs, 4000},
 		{"our Close", ours, GoingAway},

@@ -90,31 +90,28 @@ func (f CloseFrame) String() string {
 	return f.Code.String() + " " + strconv.Quote(f.Reason)
 }
 
-// A Rule is the rule of RFC 6455 that a FrameError is about. The zero Rule is
-// none. Each comment says what FrameError.Value holds.
+// A Rule is the rule of RFC 6455 that a FrameError is about, in words. The zero
+// Rule is none. These are about what a Close frame says, with what
+// FrameError.Value holds:
+//
+//	close code            the code may not be in a frame, or not from this role; the code
+//	reason without code   a reason follows a code; bytes of reason
+//	close payload length  none, or two bytes and more; bytes of payload
+//	reason length         at most 123 bytes; bytes of reason
+//	reason UTF-8          the reason is UTF-8; index in it of the first byte that is not
+//
+// And these about frame headers, which every frame must keep, so that a Close that
+// breaks one is not read as a Close:
+//
+//	control frame length      at most 125 bytes; bytes of payload
+//	fragmented control frame  a control frame is final; its opcode
+//	mask                      clients mask, servers don't; the mask bit that was found
+//	reserved bits             zero, unless an extension uses them; RSV1, 2, 3 as 4, 2, 1
+//	opcode                    3 to 7 and 0xb to 0xf are reserved; the opcode
+//	payload length            the highest of the 64 bits is zero; the length, which is negative
+//	continuation              a continuation has something to continue; its opcode, 0
+//	interleaved message       a message ends before the next one begins; the opcode of the new one
 type Rule string
-
-// Rules for what a Close frame says.
-const (
-	RuleCode              = Rule(closing.RuleCode)              // the code may not be in a frame, or not from this role; Value: the code
-	RuleReasonWithoutCode = Rule(closing.RuleReasonWithoutCode) // a reason follows a code; Value: bytes of reason
-	RulePayloadLength     = Rule(closing.RulePayloadLength)     // none, or two bytes and more; Value: bytes of payload
-	RuleReasonLength      = Rule(closing.RuleReasonLength)      // at most 123 bytes; Value: bytes of reason
-	RuleReasonUTF8        = Rule(closing.RuleReasonUTF8)        // the reason is UTF-8; Value: index in the reason of the first byte that is not
-)
-
-// Rules for frame headers. Every frame must keep them, so a Close that breaks
-// one is not read as a Close.
-const (
-	RuleControlLength     = Rule(closing.RuleControlLength)     // at most 125 bytes; Value: bytes of payload
-	RuleFragmentedControl = Rule(closing.RuleFragmentedControl) // a control frame is final; Value: its opcode
-	RuleMask              = Rule(closing.RuleMask)              // clients mask, servers don't; Value: the mask bit that was found
-	RuleRSV               = Rule(closing.RuleRSV)               // zero, unless an extension uses them; Value: RSV1, 2, 3 as 4, 2, 1
-	RuleOpcode            = Rule(closing.RuleOpcode)            // 3 to 7 and 0xb to 0xf are reserved; Value: the opcode
-	RuleLength            = Rule(closing.RuleLength)            // the highest of the 64 bits is zero; Value: the length, which is negative
-	RuleContinuation      = Rule(closing.RuleContinuation)      // a continuation has something to continue; Value: its opcode, 0
-	RuleInterleaved       = Rule(closing.RuleInterleaved)       // a message ends before the next one begins; Value: the opcode of the new one
-)
 
 // A FrameError says which rule of RFC 6455 a frame breaks. Functions of this
 // package return it as a pointer, so find it with errors.As and a *FrameError.
@@ -123,7 +120,7 @@ type FrameError struct {
 	// Rule is the broken rule.
 	Rule Rule
 
-	// Value is the number that breaks it; its meaning is told at each Rule.
+	// Value is the number that breaks it; its meaning is told at Rule.
 	Value int64
 
 	// Payload is the raw, unmasked payload of a received frame, its first 125
@@ -142,7 +139,7 @@ func frameError(v *closing.Violation) *FrameError {
 // Code returns the code with which an endpoint answers such a frame:
 // InvalidFramePayloadData for text that is not UTF-8, else ProtocolError.
 func (e *FrameError) Code() Code {
-	if e.Rule == RuleReasonUTF8 {
+	if e.Rule == Rule(closing.RuleReasonUTF8) {
 		return InvalidFramePayloadData
 	}
 	return ProtocolError
@@ -159,34 +156,34 @@ func (e *FrameError) Error() string {
 
 func (e *FrameError) describe() (text, section string) {
 	switch e.Rule {
-	case RuleCode:
+	case Rule(closing.RuleCode):
 		return describeCode(Code(e.Value))
-	case RuleReasonWithoutCode:
+	case Rule(closing.RuleReasonWithoutCode):
 		return fmt.Sprintf("close reason of %d bytes has no code before it", e.Value), "5.5.1"
-	case RulePayloadLength:
+	case Rule(closing.RulePayloadLength):
 		return fmt.Sprintf("close payload of length %d is too short for a code", e.Value), "5.5.1"
-	case RuleReasonLength:
+	case Rule(closing.RuleReasonLength):
 		return fmt.Sprintf("close reason of %d bytes is longer than %d", e.Value, closing.MaxReason), "5.5"
-	case RuleReasonUTF8:
+	case Rule(closing.RuleReasonUTF8):
 		return fmt.Sprintf("close reason is not UTF-8 at byte %d", e.Value), "5.5.1"
-	case RuleControlLength:
+	case Rule(closing.RuleControlLength):
 		return fmt.Sprintf("control frame of %d bytes is longer than %d", e.Value, wire.MaxControl), "5.5"
-	case RuleFragmentedControl:
+	case Rule(closing.RuleFragmentedControl):
 		return fmt.Sprintf("control frame with opcode %#x is fragmented", e.Value), "5.5"
-	case RuleMask:
+	case Rule(closing.RuleMask):
 		if e.Value == 0 {
 			return "frame with mask bit 0 came from a client", "5.1"
 		}
 		return fmt.Sprintf("frame with mask bit %d came from a server", e.Value), "5.1"
-	case RuleRSV:
+	case Rule(closing.RuleRSV):
 		return fmt.Sprintf("reserved bits %03b are set and no extension uses them", e.Value), "5.2"
-	case RuleOpcode:
+	case Rule(closing.RuleOpcode):
 		return fmt.Sprintf("opcode %#x is reserved", e.Value), "5.2"
-	case RuleLength:
+	case Rule(closing.RuleLength):
 		return fmt.Sprintf("payload length %#x has its highest bit set", uint64(e.Value)), "5.2"
-	case RuleContinuation:
+	case Rule(closing.RuleContinuation):
 		return fmt.Sprintf("frame with opcode %#x continues no message", e.Value), "5.4"
-	case RuleInterleaved:
+	case Rule(closing.RuleInterleaved):
 		return fmt.Sprintf("frame with opcode %#x begins a message inside another", e.Value), "5.4"
 	}
 	return fmt.Sprintf("illegal frame: rule %q, value %d", e.Rule, e.Value), ""
@@ -203,10 +200,10 @@ func describeCode(c Code) (text, section string) {
 	case MandatoryExtension:
 		return number + " is for clients only", "7.4.1"
 	}
-	switch c.Range() {
-	case RangeUnused:
+	switch c.block() {
+	case rangeUnused:
 		return number + " is in the unused range 0 to 999", "7.4.2"
-	case RangeOutside:
+	case rangeOutside:
 		return number + " is outside 1000 to 4999", "7.4.2"
 	}
 	return number + " is not assigned", "7.4.2"

@@ -5,23 +5,25 @@ import (
 	"errors"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // referenceClose reads a received Close by the letter of RFC 6455 sections 5.5,
 // 5.5.1 and 7.4 and of the registry, and says which rule it breaks.
 func referenceClose(p []byte) (CloseFrame, Rule) {
 	if len(p) < 2 {
-		return CloseFrame{Code: 1005}, []Rule{"", RulePayloadLength}[len(p)]
+		return CloseFrame{Code: 1005}, []Rule{"", Rule(closing.RulePayloadLength)}[len(p)]
 	}
 	f := CloseFrame{Code(p[0])*256 + Code(p[1]), string(p[2:])}
 	c := f.Code
 	switch {
 	case len(p) > 125:
-		return f, RuleControlLength
+		return f, Rule(closing.RuleControlLength)
 	case c < 1000, c == 1004, c == 1005, c == 1006, c >= 1015 && c < 3000, c >= 5000:
-		return f, RuleCode
+		return f, Rule(closing.RuleCode)
 	case string([]rune(f.Reason)) != f.Reason:
-		return f, RuleReasonUTF8
+		return f, Rule(closing.RuleReasonUTF8)
 	default:
 		return f, ""
 	}
@@ -80,7 +82,7 @@ func FuzzParseCloseFrame(f *testing.F) {
 		if want := p[:min(len(p), 125)]; !bytes.Equal(fe.Payload, want) {
 			t.Errorf("payload kept: %q, want %q", fe.Payload, want)
 		}
-		if fe.Rule == RuleReasonUTF8 && utf8.FullRune(p[2+fe.Value:]) {
+		if fe.Rule == Rule(closing.RuleReasonUTF8) && utf8.FullRune(p[2+fe.Value:]) {
 			if _, size := utf8.DecodeRune(p[2+fe.Value:]); size > 1 {
 				t.Errorf("byte %d of reason %q begins a character", fe.Value, p[2:])
 			}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 const (
@@ -42,25 +44,25 @@ func TestParseCloseFrame(t *testing.T) {
 		{"reason with U+FFFD", closePayload(1000, "\uFFFD"), CloseFrame{NormalClosure, "\uFFFD"}, "", 0},
 		{"longest reason", closePayload(1000, stars(longest)), CloseFrame{NormalClosure, stars(longest)}, "", 0},
 
-		{"one byte", []byte("a"), CloseFrame{NoStatusReceived, ""}, RulePayloadLength, 1},
-		{"code 0", closePayload(0, ""), CloseFrame{0, ""}, RuleCode, 0},
-		{"code 999", closePayload(999, "old"), CloseFrame{999, "old"}, RuleCode, 999},
-		{"code 1004", closePayload(1004, ""), CloseFrame{Reserved, ""}, RuleCode, 1004},
-		{"code 1005 is not an empty Close", closePayload(1005, ""), CloseFrame{NoStatusReceived, ""}, RuleCode, 1005},
-		{"code 1006", closePayload(1006, "gone"), CloseFrame{AbnormalClosure, "gone"}, RuleCode, 1006},
-		{"code 1015", closePayload(1015, ""), CloseFrame{TLSHandshake, ""}, RuleCode, 1015},
-		{"code 1016", closePayload(1016, ""), CloseFrame{1016, ""}, RuleCode, 1016},
-		{"code 2999", closePayload(2999, ""), CloseFrame{2999, ""}, RuleCode, 2999},
-		{"code 5000", closePayload(5000, ""), CloseFrame{5000, ""}, RuleCode, 5000},
-		{"code 65535", closePayload(65535, ""), CloseFrame{65535, ""}, RuleCode, 65535},
-		{"reason not UTF-8", closePayload(1000, notUTF8), CloseFrame{NormalClosure, "κ\u1f79σμε\uFFFDedited"}, RuleReasonUTF8, 11},
-		{"reason ends inside a character", closePayload(1000, "ab\xf0\x9f\x94"), CloseFrame{NormalClosure, "ab\uFFFD"}, RuleReasonUTF8, 2},
-		{"broken byte after a sent U+FFFD", closePayload(1000, "\uFFFD\xff"), CloseFrame{NormalClosure, "\uFFFD\uFFFD"}, RuleReasonUTF8, 3},
-		{"repair does not make the reason too long", closePayload(1000, stars(longest-2)+"\xff*"), CloseFrame{NormalClosure, stars(longest - 2)}, RuleReasonUTF8, longest - 2},
-		{"the code counts before the reason", closePayload(2000, "\xff"), CloseFrame{2000, "\uFFFD"}, RuleCode, 2000},
-		{"126 bytes", closePayload(1000, stars(longest+1)), CloseFrame{NormalClosure, stars(longest)}, RuleControlLength, 126},
-		{"a mebibyte", closePayload(1000, stars(1<<20)), CloseFrame{NormalClosure, stars(longest)}, RuleControlLength, 2 + 1<<20},
-		{"the length counts before the code", closePayload(0, stars(longest+1)), CloseFrame{0, stars(longest)}, RuleControlLength, 126},
+		{"one byte", []byte("a"), CloseFrame{NoStatusReceived, ""}, Rule(closing.RulePayloadLength), 1},
+		{"code 0", closePayload(0, ""), CloseFrame{0, ""}, Rule(closing.RuleCode), 0},
+		{"code 999", closePayload(999, "old"), CloseFrame{999, "old"}, Rule(closing.RuleCode), 999},
+		{"code 1004", closePayload(1004, ""), CloseFrame{Reserved, ""}, Rule(closing.RuleCode), 1004},
+		{"code 1005 is not an empty Close", closePayload(1005, ""), CloseFrame{NoStatusReceived, ""}, Rule(closing.RuleCode), 1005},
+		{"code 1006", closePayload(1006, "gone"), CloseFrame{AbnormalClosure, "gone"}, Rule(closing.RuleCode), 1006},
+		{"code 1015", closePayload(1015, ""), CloseFrame{TLSHandshake, ""}, Rule(closing.RuleCode), 1015},
+		{"code 1016", closePayload(1016, ""), CloseFrame{1016, ""}, Rule(closing.RuleCode), 1016},
+		{"code 2999", closePayload(2999, ""), CloseFrame{2999, ""}, Rule(closing.RuleCode), 2999},
+		{"code 5000", closePayload(5000, ""), CloseFrame{5000, ""}, Rule(closing.RuleCode), 5000},
+		{"code 65535", closePayload(65535, ""), CloseFrame{65535, ""}, Rule(closing.RuleCode), 65535},
+		{"reason not UTF-8", closePayload(1000, notUTF8), CloseFrame{NormalClosure, "κ\u1f79σμε\uFFFDedited"}, Rule(closing.RuleReasonUTF8), 11},
+		{"reason ends inside a character", closePayload(1000, "ab\xf0\x9f\x94"), CloseFrame{NormalClosure, "ab\uFFFD"}, Rule(closing.RuleReasonUTF8), 2},
+		{"broken byte after a sent U+FFFD", closePayload(1000, "\uFFFD\xff"), CloseFrame{NormalClosure, "\uFFFD\uFFFD"}, Rule(closing.RuleReasonUTF8), 3},
+		{"repair does not make the reason too long", closePayload(1000, stars(longest-2)+"\xff*"), CloseFrame{NormalClosure, stars(longest - 2)}, Rule(closing.RuleReasonUTF8), longest - 2},
+		{"the code counts before the reason", closePayload(2000, "\xff"), CloseFrame{2000, "\uFFFD"}, Rule(closing.RuleCode), 2000},
+		{"126 bytes", closePayload(1000, stars(longest+1)), CloseFrame{NormalClosure, stars(longest)}, Rule(closing.RuleControlLength), 126},
+		{"a mebibyte", closePayload(1000, stars(1<<20)), CloseFrame{NormalClosure, stars(longest)}, Rule(closing.RuleControlLength), 2 + 1<<20},
+		{"the length counts before the code", closePayload(0, stars(longest+1)), CloseFrame{0, stars(longest)}, Rule(closing.RuleControlLength), 126},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -159,16 +161,16 @@ func TestValidateAndAppendPayload(t *testing.T) {
 		{"control characters", CloseFrame{4000, "a\x00\n"}, "", "", 0, "\x0f\xa0a\x00\n"},
 		{"longest reason", CloseFrame{4999, stars(longest)}, "", "", 0, "\x13\x87" + stars(longest)},
 		{"longest reason in bytes, not characters", CloseFrame{1000, strings.Repeat("鍵", 41)}, "", "", 0, "\x03\xe8" + strings.Repeat("鍵", 41)},
-		{"1010 is for clients", CloseFrame{MandatoryExtension, ""}, RuleCode, "", 1010, "\x03\xf2"},
+		{"1010 is for clients", CloseFrame{MandatoryExtension, ""}, Rule(closing.RuleCode), "", 1010, "\x03\xf2"},
 
-		{"zero frame", CloseFrame{}, RuleCode, RuleCode, 0, ""},
-		{"empty Close with a reason", CloseFrame{NoStatusReceived, "bye"}, RuleReasonWithoutCode, RuleReasonWithoutCode, 3, ""},
-		{"1006", CloseFrame{AbnormalClosure, ""}, RuleCode, RuleCode, 1006, ""},
-		{"does not fit 16 bits", CloseFrame{70000, ""}, RuleCode, RuleCode, 70000, ""},
-		{"negative", CloseFrame{-1, ""}, RuleCode, RuleCode, -1, ""},
-		{"reason of 124 bytes", CloseFrame{1000, stars(longest + 1)}, RuleReasonLength, RuleReasonLength, 124, ""},
-		{"124 bytes in fewer characters", CloseFrame{1000, strings.Repeat("é", 62)}, RuleReasonLength, RuleReasonLength, 124, ""},
-		{"reason not UTF-8", CloseFrame{1000, "ab\xffc"}, RuleReasonUTF8, RuleReasonUTF8, 2, ""},
+		{"zero frame", CloseFrame{}, Rule(closing.RuleCode), Rule(closing.RuleCode), 0, ""},
+		{"empty Close with a reason", CloseFrame{NoStatusReceived, "bye"}, Rule(closing.RuleReasonWithoutCode), Rule(closing.RuleReasonWithoutCode), 3, ""},
+		{"1006", CloseFrame{AbnormalClosure, ""}, Rule(closing.RuleCode), Rule(closing.RuleCode), 1006, ""},
+		{"does not fit 16 bits", CloseFrame{70000, ""}, Rule(closing.RuleCode), Rule(closing.RuleCode), 70000, ""},
+		{"negative", CloseFrame{-1, ""}, Rule(closing.RuleCode), Rule(closing.RuleCode), -1, ""},
+		{"reason of 124 bytes", CloseFrame{1000, stars(longest + 1)}, Rule(closing.RuleReasonLength), Rule(closing.RuleReasonLength), 124, ""},
+		{"124 bytes in fewer characters", CloseFrame{1000, strings.Repeat("é", 62)}, Rule(closing.RuleReasonLength), Rule(closing.RuleReasonLength), 124, ""},
+		{"reason not UTF-8", CloseFrame{1000, "ab\xffc"}, Rule(closing.RuleReasonUTF8), Rule(closing.RuleReasonUTF8), 2, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -308,27 +310,27 @@ func TestFrameErrorText(t *testing.T) {
 		answer Code
 		want   string
 	}{
-		{RuleCode, 0, ProtocolError, "closeguard: close code 0 is in the unused range 0 to 999 (RFC 6455 section 7.4.2)"},
-		{RuleCode, 1004, ProtocolError, "closeguard: close code 1004 is reserved (RFC 6455 section 7.4.1)"},
-		{RuleCode, 1005, ProtocolError, "closeguard: close code 1005 must not appear in a frame (RFC 6455 section 7.4.1)"},
-		{RuleCode, 1006, ProtocolError, "closeguard: close code 1006 must not appear in a frame (RFC 6455 section 7.4.1)"},
-		{RuleCode, 1015, ProtocolError, "closeguard: close code 1015 must not appear in a frame (RFC 6455 section 7.4.1)"},
-		{RuleCode, 1010, ProtocolError, "closeguard: close code 1010 is for clients only (RFC 6455 section 7.4.1)"},
-		{RuleCode, 2999, ProtocolError, "closeguard: close code 2999 is not assigned (RFC 6455 section 7.4.2)"},
-		{RuleCode, 70000, ProtocolError, "closeguard: close code 70000 is outside 1000 to 4999 (RFC 6455 section 7.4.2)"},
-		{RuleReasonWithoutCode, 3, ProtocolError, "closeguard: close reason of 3 bytes has no code before it (RFC 6455 section 5.5.1)"},
-		{RulePayloadLength, 1, ProtocolError, "closeguard: close payload of length 1 is too short for a code (RFC 6455 section 5.5.1)"},
-		{RuleReasonLength, 124, ProtocolError, "closeguard: close reason of 124 bytes is longer than 123 (RFC 6455 section 5.5)"},
-		{RuleReasonUTF8, 7, InvalidFramePayloadData, "closeguard: close reason is not UTF-8 at byte 7 (RFC 6455 section 5.5.1)"},
-		{RuleControlLength, 126, ProtocolError, "closeguard: control frame of 126 bytes is longer than 125 (RFC 6455 section 5.5)"},
-		{RuleFragmentedControl, 9, ProtocolError, "closeguard: control frame with opcode 0x9 is fragmented (RFC 6455 section 5.5)"},
-		{RuleMask, 0, ProtocolError, "closeguard: frame with mask bit 0 came from a client (RFC 6455 section 5.1)"},
-		{RuleMask, 1, ProtocolError, "closeguard: frame with mask bit 1 came from a server (RFC 6455 section 5.1)"},
-		{RuleRSV, 4, ProtocolError, "closeguard: reserved bits 100 are set and no extension uses them (RFC 6455 section 5.2)"},
-		{RuleOpcode, 11, ProtocolError, "closeguard: opcode 0xb is reserved (RFC 6455 section 5.2)"},
-		{RuleLength, -1, ProtocolError, "closeguard: payload length 0xffffffffffffffff has its highest bit set (RFC 6455 section 5.2)"},
-		{RuleContinuation, 0, ProtocolError, "closeguard: frame with opcode 0x0 continues no message (RFC 6455 section 5.4)"},
-		{RuleInterleaved, 1, ProtocolError, "closeguard: frame with opcode 0x1 begins a message inside another (RFC 6455 section 5.4)"},
+		{Rule(closing.RuleCode), 0, ProtocolError, "closeguard: close code 0 is in the unused range 0 to 999 (RFC 6455 section 7.4.2)"},
+		{Rule(closing.RuleCode), 1004, ProtocolError, "closeguard: close code 1004 is reserved (RFC 6455 section 7.4.1)"},
+		{Rule(closing.RuleCode), 1005, ProtocolError, "closeguard: close code 1005 must not appear in a frame (RFC 6455 section 7.4.1)"},
+		{Rule(closing.RuleCode), 1006, ProtocolError, "closeguard: close code 1006 must not appear in a frame (RFC 6455 section 7.4.1)"},
+		{Rule(closing.RuleCode), 1015, ProtocolError, "closeguard: close code 1015 must not appear in a frame (RFC 6455 section 7.4.1)"},
+		{Rule(closing.RuleCode), 1010, ProtocolError, "closeguard: close code 1010 is for clients only (RFC 6455 section 7.4.1)"},
+		{Rule(closing.RuleCode), 2999, ProtocolError, "closeguard: close code 2999 is not assigned (RFC 6455 section 7.4.2)"},
+		{Rule(closing.RuleCode), 70000, ProtocolError, "closeguard: close code 70000 is outside 1000 to 4999 (RFC 6455 section 7.4.2)"},
+		{Rule(closing.RuleReasonWithoutCode), 3, ProtocolError, "closeguard: close reason of 3 bytes has no code before it (RFC 6455 section 5.5.1)"},
+		{Rule(closing.RulePayloadLength), 1, ProtocolError, "closeguard: close payload of length 1 is too short for a code (RFC 6455 section 5.5.1)"},
+		{Rule(closing.RuleReasonLength), 124, ProtocolError, "closeguard: close reason of 124 bytes is longer than 123 (RFC 6455 section 5.5)"},
+		{Rule(closing.RuleReasonUTF8), 7, InvalidFramePayloadData, "closeguard: close reason is not UTF-8 at byte 7 (RFC 6455 section 5.5.1)"},
+		{Rule(closing.RuleControlLength), 126, ProtocolError, "closeguard: control frame of 126 bytes is longer than 125 (RFC 6455 section 5.5)"},
+		{Rule(closing.RuleFragmentedControl), 9, ProtocolError, "closeguard: control frame with opcode 0x9 is fragmented (RFC 6455 section 5.5)"},
+		{Rule(closing.RuleMask), 0, ProtocolError, "closeguard: frame with mask bit 0 came from a client (RFC 6455 section 5.1)"},
+		{Rule(closing.RuleMask), 1, ProtocolError, "closeguard: frame with mask bit 1 came from a server (RFC 6455 section 5.1)"},
+		{Rule(closing.RuleRSV), 4, ProtocolError, "closeguard: reserved bits 100 are set and no extension uses them (RFC 6455 section 5.2)"},
+		{Rule(closing.RuleOpcode), 11, ProtocolError, "closeguard: opcode 0xb is reserved (RFC 6455 section 5.2)"},
+		{Rule(closing.RuleLength), -1, ProtocolError, "closeguard: payload length 0xffffffffffffffff has its highest bit set (RFC 6455 section 5.2)"},
+		{Rule(closing.RuleContinuation), 0, ProtocolError, "closeguard: frame with opcode 0x0 continues no message (RFC 6455 section 5.4)"},
+		{Rule(closing.RuleInterleaved), 1, ProtocolError, "closeguard: frame with opcode 0x1 begins a message inside another (RFC 6455 section 5.4)"},
 		{"", 0, ProtocolError, `closeguard: illegal frame: rule "", value 0`},
 	}
 	for _, tt := range tests {

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // Of most events in these tests: who, and how its log line tells it.
@@ -208,7 +210,7 @@ func TestLogLine(t *testing.T) {
 }
 
 func TestLogLevel(t *testing.T) {
-	hidden := conceal(join(net.ErrClosed, &FrameError{Rule: RuleRSV, Value: 4}))
+	hidden := conceal(join(net.ErrClosed, &FrameError{Rule: Rule(closing.RuleRSV), Value: 4}))
 	guarded := ConnInfo{Guarded: true}
 	for _, tt := range []struct {
 		name string
@@ -233,8 +235,8 @@ func TestLogLevel(t *testing.T) {
 		{"1002 received", &PeerClosed{Ending{Received: frame(1002, "")}}, slog.LevelWarn},
 		{"1010 received", &PeerClosed{Ending{Received: frame(1010, "")}}, slog.LevelWarn},
 		{"1008 either way", &LocalClosed{Ending{Sent: frame(1008, ""), Received: frame(1008, "")}}, slog.LevelInfo},
-		{"an illegal Close of the peer's", &PeerClosed{Ending{Received: frame(999, ""), Err: &FrameError{Rule: RuleCode, Value: 999}}}, slog.LevelWarn},
-		{"a rule of framing, broken before the end", &Dropped{Ending{Err: join(io.EOF, &FrameError{Rule: RuleMask, Value: 0})}}, slog.LevelWarn},
+		{"an illegal Close of the peer's", &PeerClosed{Ending{Received: frame(999, ""), Err: &FrameError{Rule: Rule(closing.RuleCode), Value: 999}}}, slog.LevelWarn},
+		{"a rule of framing, broken before the end", &Dropped{Ending{Err: join(io.EOF, &FrameError{Rule: Rule(closing.RuleMask), Value: 0})}}, slog.LevelWarn},
 		{"the same among wrapped causes", &Dropped{Ending{Err: fmt.Errorf("read: %w", hidden)}}, slog.LevelWarn},
 		{"our Close, unanswered", &LocalClosed{Ending{Info: guarded, Sent: frame(1000, "")}}, slog.LevelWarn},
 		{"the peer's Close, unanswered", &PeerClosed{Ending{Info: guarded, Received: frame(1000, "")}}, slog.LevelWarn},

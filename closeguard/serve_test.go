@@ -145,7 +145,7 @@ func TestServeReturnsAfterAViolation(t *testing.T) {
 				c.send(closeWith(1002, ""))
 				c.peer.Close()
 				ev := c.ends(tt.ended)
-				if fe := (*closeguard.FrameError)(nil); !errors.As(ev, &fe) || fe.Rule != closeguard.RuleMask {
+				if fe := (*closeguard.FrameError)(nil); !errors.As(ev, &fe) || fe.Rule != "mask" {
 					t.Errorf("%v doesn't say what was broken", ev)
 				}
 			})

@@ -54,7 +54,7 @@ func closeCases() []closeCase {
 			coder:   rawpeer.Close(1002, `received invalid close payload: close payload "a" too small, cannot even contain the 2 byte status code`),
 			want: ending{
 				kind: "peer closed", code: 1002, received: closing(1005, ""),
-				illegal: illegal(closeguard.RulePayloadLength, 1),
+				illegal: illegal("close payload length", 1),
 			},
 		},
 		legal("7.3.3 without a reason", 1000, ""),
@@ -67,7 +67,7 @@ func closeCases() []closeCase {
 			answer:  &rawpeer.Frame{Fin: true, Opcode: rawpeer.OpClose, Payload: rawpeer.Close(1002, "").Payload},
 			want: ending{
 				kind: "local closed", code: 1002, clean: true, received: closing(1002, ""),
-				illegal: illegal(closeguard.RuleControlLength, 126),
+				illegal: illegal("control frame length", 126),
 			},
 		},
 		{
@@ -76,7 +76,7 @@ func closeCases() []closeCase {
 			coder:   rawpeer.Close(1007, ""), // the library's is an echo
 			want: ending{
 				kind: "peer closed", code: 1007, received: closing(1000, strings.ToValidUTF8(notUTF, "\uFFFD")),
-				illegal: illegal(closeguard.RuleReasonUTF8, 11),
+				illegal: illegal("reason UTF-8", 11),
 			},
 		},
 	}
@@ -122,7 +122,7 @@ func illegalCode(name string, code int) closeCase {
 		coder:   rawpeer.Close(1002, fmt.Sprint("received invalid close payload: invalid status code ", coder.StatusCode(code))),
 		want: ending{
 			kind: "peer closed", code: 1002, received: closing(closeguard.Code(code), ""),
-			illegal: illegal(closeguard.RuleCode, int64(code)),
+			illegal: illegal("close code", int64(code)),
 		},
 	}
 }

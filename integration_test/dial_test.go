@@ -387,7 +387,7 @@ func TestDialledToARudeServer(t *testing.T) {
 			server.send(t, f)
 			server.ReadUntilEnd()
 			ev := server.event(t)
-			if fe := (*closeguard.FrameError)(nil); !errors.As(ev, &fe) || fe.Rule != closeguard.RuleMask {
+			if fe := (*closeguard.FrameError)(nil); !errors.As(ev, &fe) || fe.Rule != "mask" {
 				t.Errorf("event %v, want a *closeguard.FrameError for the mask", ev)
 			}
 		})

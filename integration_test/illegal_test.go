@@ -82,21 +82,21 @@ func TestIllegalCloseThroughAnAdapter(t *testing.T) {
 		rule    string
 		payload string // the rule that the payload breaks, "": the same
 	}{
-		{"code 0", 0, "", illegal(closeguard.RuleCode, 0), ""},
-		{"code 999", 999, "", illegal(closeguard.RuleCode, 999), ""},
-		{"code 1004", 1004, "", illegal(closeguard.RuleCode, 1004), ""},
-		{"code 1005 with a reason", 1005, "why", illegal(closeguard.RuleReasonWithoutCode, 3), illegal(closeguard.RuleCode, 1005)},
-		{"code 1006", 1006, "", illegal(closeguard.RuleCode, 1006), ""},
-		{"code 1010, of clients", 1010, "", illegal(closeguard.RuleCode, 1010), ""},
-		{"code 1015", 1015, "", illegal(closeguard.RuleCode, 1015), ""},
-		{"code 1016", 1016, "", illegal(closeguard.RuleCode, 1016), ""},
-		{"code 2999", 2999, "", illegal(closeguard.RuleCode, 2999), ""},
-		{"code 5000", 5000, "", illegal(closeguard.RuleCode, 5000), ""},
-		{"code 65535", 65535, "", illegal(closeguard.RuleCode, 65535), ""},
-		{"a reason of 124 bytes", 1000, long, illegal(closeguard.RuleReasonLength, 124), illegal(closeguard.RuleControlLength, 126)},
-		{"a reason that is not UTF-8", 1000, "caf\xe9", illegal(closeguard.RuleReasonUTF8, 3), ""},
-		{"code 70000", 70000, "", illegal(closeguard.RuleCode, 70000), "legal"}, // as payload 4464
-		{"code -1", -1, "", illegal(closeguard.RuleCode, -1), "legal"},          // as payload 65535, see above
+		{"code 0", 0, "", illegal("close code", 0), ""},
+		{"code 999", 999, "", illegal("close code", 999), ""},
+		{"code 1004", 1004, "", illegal("close code", 1004), ""},
+		{"code 1005 with a reason", 1005, "why", illegal("reason without code", 3), illegal("close code", 1005)},
+		{"code 1006", 1006, "", illegal("close code", 1006), ""},
+		{"code 1010, of clients", 1010, "", illegal("close code", 1010), ""},
+		{"code 1015", 1015, "", illegal("close code", 1015), ""},
+		{"code 1016", 1016, "", illegal("close code", 1016), ""},
+		{"code 2999", 2999, "", illegal("close code", 2999), ""},
+		{"code 5000", 5000, "", illegal("close code", 5000), ""},
+		{"code 65535", 65535, "", illegal("close code", 65535), ""},
+		{"a reason of 124 bytes", 1000, long, illegal("reason length", 124), illegal("control frame length", 126)},
+		{"a reason that is not UTF-8", 1000, "caf\xe9", illegal("reason UTF-8", 3), ""},
+		{"code 70000", 70000, "", illegal("close code", 70000), "legal"}, // as payload 4464
+		{"code -1", -1, "", illegal("close code", -1), "legal"},          // as payload 65535, see above
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, e := range endpoints {

@@ -317,7 +317,7 @@ func TestACloseOfATebibyteCostsNothing(t *testing.T) {
 			}
 		}
 		for _, v := range visitors {
-			want := ending{kind: "local closed", code: 1002, illegal: illegal(closeguard.RuleControlLength, 1<<40)}
+			want := ending{kind: "local closed", code: 1002, illegal: illegal("control frame length", 1<<40)}
 			ev := v.event(t)
 			got := endingOf(ev)
 			got.sent = "" // the libraries' words differ

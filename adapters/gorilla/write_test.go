@@ -185,17 +185,17 @@ func TestAnIllegalCloseIsAnError(t *testing.T) {
 			reason string
 			rule   closeguard.Rule
 		}{
-			{"code 0", 0, "", closeguard.RuleCode},
-			{"code 999", 999, "", closeguard.RuleCode},
-			{"code 1004", 1004, "", closeguard.RuleCode},
-			{"code 1006", 1006, "", closeguard.RuleCode},
-			{"code 1010 from a server", 1010, "", closeguard.RuleCode},
-			{"code 1015", 1015, "", closeguard.RuleCode},
-			{"code 2999", 2999, "", closeguard.RuleCode},
-			{"code 5000", 5000, "", closeguard.RuleCode},
-			{"code 70000", 70000, "", closeguard.RuleCode},
+			{"code 0", 0, "", "close code"},
+			{"code 999", 999, "", "close code"},
+			{"code 1004", 1004, "", "close code"},
+			{"code 1006", 1006, "", "close code"},
+			{"code 1010 from a server", 1010, "", "close code"},
+			{"code 1015", 1015, "", "close code"},
+			{"code 2999", 2999, "", "close code"},
+			{"code 5000", 5000, "", "close code"},
+			{"code 70000", 70000, "", "close code"},
 			{"a reason of 124 bytes", 1000, strings.Repeat("x", 124), ""}, // the rule is the reason's or the payload's
-			{"a reason that is not UTF-8", 1000, "\xff", closeguard.RuleReasonUTF8},
+			{"a reason that is not UTF-8", 1000, "\xff", "reason UTF-8"},
 		} {
 			if tt.code > 65535 && name != "CloseWith" {
 				continue // there is no such payload

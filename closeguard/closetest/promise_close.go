@@ -16,13 +16,13 @@ var illegal = []struct {
 	frame closeguard.CloseFrame
 	rule  closeguard.Rule
 }{
-	{closeguard.CloseFrame{}, closeguard.RuleCode},
-	{closeguard.CloseFrame{Code: closeguard.AbnormalClosure}, closeguard.RuleCode},
-	{closeguard.CloseFrame{Code: 1016}, closeguard.RuleCode},
-	{closeguard.CloseFrame{Code: 70000}, closeguard.RuleCode},
-	{closeguard.CloseFrame{Code: closeguard.NoStatusReceived, Reason: "why"}, closeguard.RuleReasonWithoutCode},
-	{closeguard.CloseFrame{Code: 4000, Reason: strings.Repeat("x", 124)}, closeguard.RuleReasonLength},
-	{closeguard.CloseFrame{Code: 4000, Reason: "\xff"}, closeguard.RuleReasonUTF8},
+	{closeguard.CloseFrame{}, "close code"},
+	{closeguard.CloseFrame{Code: closeguard.AbnormalClosure}, "close code"},
+	{closeguard.CloseFrame{Code: 1016}, "close code"},
+	{closeguard.CloseFrame{Code: 70000}, "close code"},
+	{closeguard.CloseFrame{Code: closeguard.NoStatusReceived, Reason: "why"}, "reason without code"},
+	{closeguard.CloseFrame{Code: 4000, Reason: strings.Repeat("x", 124)}, "reason length"},
+	{closeguard.CloseFrame{Code: 4000, Reason: "\xff"}, "reason UTF-8"},
 }
 
 func illegalIsRefused(t testing.TB, a Adapter) {

@@ -34,7 +34,7 @@ func TestKernelTellsAPing(t *testing.T) {
 				t.Parallel()
 				ns := newNamespace(t)
 				told, handles := make(chan struct{}), make(chan *closeguard.Handle, 1)
-				s := newServer(t, closeguard.Options{PingInterval: 500 * time.Millisecond}, func(r *http.Request, conn socket) error {
+				s := newServer(t, closeguard.Options{PingInterval: 500 * time.Millisecond, PingTimeout: patience}, func(r *http.Request, conn socket) error {
 					handles <- closeguard.FromContext(r.Context())
 					<-told
 					return tt.then(conn)
