@@ -36,18 +36,19 @@ type Guard struct {
 
 	lingerers lingerers
 
-	mu       sync.Mutex
-	links    []*link                       // open, or ended and not yet reported; in any order
-	keys     map[string]map[*link]struct{} // open, by key
-	opened   uint64
-	upgrades int           // requests that may still become connections
-	busy     int           // refusals on their way to the observers
-	drain    *drain        // set by the first StartDrain, Shutdown or Close
-	aborting bool          // Close was called: it waits for no handler
-	live     int           // connections whose TCP has not ended
-	quiet    chan struct{} // closed when nothing is left, made by whoever waits
-	allEnded chan struct{} // closed when no TCP is left, made by whoever waits
-	drained  chan struct{} // closed when drain is set
+	mu          sync.Mutex
+	links       []*link                       // open, or ended and not yet reported; in any order
+	keys        map[string]map[*link]struct{} // open, by key
+	opened      uint64
+	upgrades    int                 // requests that may still become connections
+	roundabouts map[string]struct{} // routes of which wentRound has told
+	busy        int                 // refusals on their way to the observers
+	drain       *drain              // set by the first StartDrain, Shutdown or Close
+	aborting    bool                // Close was called: it waits for no handler
+	live        int                 // connections whose TCP has not ended
+	quiet       chan struct{}       // closed when nothing is left, made by whoever waits
+	allEnded    chan struct{}       // closed when no TCP is left, made by whoever waits
+	drained     chan struct{}       // closed when drain is set
 }
 
 // poolSize is how many goroutines of each pool work at the same time.
@@ -68,8 +69,9 @@ func New(opts Options) (*Guard, error) {
 			Gap:   min(readGap, o.CloseIdle/2), // what has come is taken before a limit ends it
 			Bytes: o.CloseBytes,
 		},
-		keys:    make(map[string]map[*link]struct{}),
-		drained: make(chan struct{}),
+		keys:        make(map[string]map[*link]struct{}),
+		roundabouts: make(map[string]struct{}),
+		drained:     make(chan struct{}),
 	}
 	g.alarms = sched.NewAlarms[*link](g.clock)
 	for _, p := range []*sched.Pool{&g.closers, &g.tellers, &g.readers, &g.lookers, &g.writers, &g.blockers, &g.callers} {

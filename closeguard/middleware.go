@@ -67,14 +67,14 @@ func (g *Guard) upgrade(w http.ResponseWriter, r *http.Request, do func(http.Res
 // not part of upgrade because what upgrade has on the stack stays there while
 // the connection is open.
 func (g *Guard) receive(w http.ResponseWriter, r *http.Request) (*upgrade, error) {
-	if !isUpgrade(r) || hijacker(w) == nil {
+	if !isUpgrade(r) {
 		return nil, nil //nolint:nilnil // nothing to guard is no error
 	}
 	if l := linkFrom(r.Context()); l != nil {
 		if l.guard == g {
 			return nil, nil //nolint:nilnil // as above
 		}
-		g.errorLog().ErrorContext(r.Context(), errOtherGuard.Error(), "path", r.URL.Path)
+		g.errorLog().ErrorContext(r.Context(), errOtherGuard.Error(), "path", requestInfo(r).Path)
 		http.Error(w, errOtherGuard.Error(), http.StatusInternalServerError)
 		return nil, errOtherGuard
 	}
@@ -123,7 +123,10 @@ func hasToken(values []string, token string) bool {
 const maxPath = 256
 
 func requestInfo(r *http.Request) ConnInfo {
-	path := r.URL.Path
+	path := ""
+	if r.URL != nil {
+		path = r.URL.Path
+	}
 	if len(path) > maxPath {
 		path = path[:maxPath]
 	}
@@ -150,6 +153,10 @@ func (u *upgrade) Unwrap() http.ResponseWriter { return u.ResponseWriter }
 
 // WriteHeader notes the status. Informational ones other than 101 are no answer.
 func (u *upgrade) WriteHeader(status int) {
+	if u.hijacked {
+		u.complain("WriteHeader")
+		return
+	}
 	if u.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		u.status = status
 	}
@@ -157,6 +164,9 @@ func (u *upgrade) WriteHeader(status int) {
 }
 
 func (u *upgrade) Write(p []byte) (int, error) {
+	if u.hijacked {
+		return 0, u.tooLate(len(p))
+	}
 	if u.status == 0 {
 		u.status = http.StatusOK
 	}
@@ -166,6 +176,9 @@ func (u *upgrade) Write(p []byte) (int, error) {
 // WriteString is there because net/http's writer has one, which cuts chunks
 // differently.
 func (u *upgrade) WriteString(s string) (int, error) {
+	if u.hijacked {
+		return 0, u.tooLate(len(s))
+	}
 	if u.status == 0 {
 		u.status = http.StatusOK
 	}
@@ -233,16 +246,41 @@ func (u *upgrade) begin(early []byte) {
 
 // over runs when the handler has returned, or else panicked.
 func (u *upgrade) over(returned bool) {
-	if u.status == 0 && returned {
-		u.status = http.StatusOK // net/http's answer for a handler that wrote nothing
-	}
-	if !u.hijacked && u.status != http.StatusSwitchingProtocols {
-		u.ctx.link.mu.Lock()
-		u.ctx.link.upgrade = u
-		u.ctx.link.refuse(u.status)
-		u.ctx.link.mu.Unlock()
+	switch {
+	case u.hijacked, u.status == http.StatusSwitchingProtocols:
+	case u.status == 0 && returned && len(u.Header()) == 0:
+		u.ctx.link.guard.wentRound(u.request)
+	default:
+		if u.status == 0 && returned {
+			u.status = http.StatusOK // net/http's answer for a handler that wrote nothing
+		}
+		u.refused()
 	}
 	u.settle()
+}
+
+// refused tells of an answer that is no 101.
+func (u *upgrade) refused() {
+	l := u.ctx.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.upgrade = u
+	l.refuse(u.status)
+}
+
+// wentRound tells of a handler that got a request for a WebSocket and gave no
+// answer by the ResponseWriter that it was given, once for each route: it has
+// opened the WebSocket past the guard, or has answered with nothing. Which, nobody
+// knows.
+func (g *Guard) wentRound(r *http.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, told := g.roundabouts[r.Pattern]; !told {
+		g.roundabouts[r.Pattern] = struct{}{}
+		g.errorLog().WarnContext(r.Context(), "closeguard: a request for a WebSocket was not answered by the guard's ResponseWriter: "+
+			"if a WebSocket was opened it isn't guarded, because the handler uses another ResponseWriter, as after c.Request = r in gin; "+
+			"let it use the one that the middleware gives it", "route", r.Pattern, "path", requestInfo(r).Path)
+	}
 }
 
 // settle ends the time in which a shutdown has to wait for the request.
@@ -283,7 +321,7 @@ func (l *link) refuse(status int) {
 	l.passThrough()
 	if u != nil {
 		l.route = u.request.Pattern
-		l.guard.refuse(ctx, l.info(), status, nil)
+		l.guard.refuse(ctx, l.info(), status, u.hidden())
 	}
 }
 

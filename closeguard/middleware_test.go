@@ -227,12 +227,27 @@ func TestWhatIsAnUpgrade(t *testing.T) {
 		})
 	}
 	t.Run("that can't be hijacked", func(t *testing.T) {
-		outer := httptest.NewRecorder() // as with HTTP/2
-		newGuard(t, closeguard.Options{}).Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if w != http.ResponseWriter(outer) || closeguard.FromContext(r.Context()) != nil {
-				t.Error("it was wrapped")
+		bubble(t, func(t *testing.T) {
+			log := new(recorder)
+			outer := httptest.NewRecorder() // as below http.TimeoutHandler
+			newGuard(t, closeguard.Options{Observers: []closeguard.Observer{log}}).Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if _, ok := w.(http.Hijacker); ok {
+					t.Error("it seems that it can")
+				}
+				if _, ok := w.(http.Flusher); !ok {
+					t.Error("it can't be flushed")
+				}
+				http.Error(w, "no Hijacker", http.StatusInternalServerError)
+			})).ServeHTTP(outer, upgradeRequest())
+			synctest.Wait()
+			refused := log.all()[0].(*closeguard.Refused)
+			if refused.Status != 500 || outer.Code != 500 {
+				t.Errorf("refused: %d, answered %d", refused.Status, outer.Code)
 			}
-		})).ServeHTTP(outer, upgradeRequest())
+			if err := refused.Err; err == nil || !strings.Contains(err.Error(), "*httptest.ResponseRecorder hides http.Hijacker") {
+				t.Errorf("the cause: %v", err)
+			}
+		})
 	})
 	t.Run("that can be hijacked further up", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
@@ -450,7 +465,7 @@ func attrs(info closeguard.ConnInfo) string {
 // A long path that the peer chose is kept in part.
 func TestLongPath(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := serve(t, closeguard.Options{}, func(http.ResponseWriter, *http.Request) {})
+		s := serve(t, closeguard.Options{}, func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) })
 		v := s.dial(strings.Replace(askUpgrade, "/chat/42", "/%ff"+strings.Repeat("x", 1000), 1))
 		v.head()
 		v.Close()

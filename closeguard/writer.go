@@ -10,16 +10,20 @@ type writeHeaderNower interface{ WriteHeaderNow() }
 
 // writer returns u with exactly those optional methods that the writer below
 // it has: a method that is there and does nothing is as wrong as one that is
-// missing.
+// missing. Deadlines and the like are found by Unwrap; WriteString is always there.
 func (u *upgrade) writer() http.ResponseWriter {
+	if hijacker(u.ResponseWriter) == nil {
+		return u.unhijackable()
+	}
 	type (
-		F  = http.Flusher
+		F  = flusher
 		R  = io.ReaderFrom
 		C  = http.CloseNotifier //nolint:staticcheck // deprecated, and still asked for
 		H  = writeHeaderNower
 		up = *upgrade
 	)
-	f, isF := u.ResponseWriter.(F)
+	fl, isF := u.ResponseWriter.(http.Flusher)
+	f := flusher{fl}
 	r, isR := u.ResponseWriter.(R)
 	c, isC := u.ResponseWriter.(C)
 	h, isH := u.ResponseWriter.(H)
@@ -119,4 +123,17 @@ func (u *upgrade) writer() http.ResponseWriter {
 	default:
 		return u
 	}
+}
+
+// unhijackable is writer where the writer below has no Hijacker: a library has to
+// see that.
+func (u *upgrade) unhijackable() http.ResponseWriter {
+	type answer struct{ http.ResponseWriter } // and no other method of u's
+	if f, ok := u.ResponseWriter.(http.Flusher); ok {
+		return struct {
+			answer
+			flusher
+		}{answer{u}, flusher{f}}
+	}
+	return answer{u}
 }

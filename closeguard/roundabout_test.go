@@ -1,0 +1,147 @@
+package closeguard_test
+
+import (
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/closeguard/ws/closeguard"
+)
+
+// A handler that opens the WebSocket past the guard's ResponseWriter gets no
+// Refused: nobody knows what it did. ErrorLog says so, once for each route.
+func TestHandlersThatGoRound(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var errors lockedBuffer
+		events := new(recorder)
+		g := newGuard(t, closeguard.Options{
+			Observers: []closeguard.Observer{events}, ErrorLog: slog.New(slog.NewTextHandler(&errors, nil)),
+		})
+		mux := http.NewServeMux()
+		for _, route := range []string{"/a", "/b"} {
+			mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
+				g.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+					w.(http.Hijacker).Hijack() // as gin's c.Writer after c.Request = r
+				})).ServeHTTP(w, r)
+			})
+		}
+		for _, path := range []string{"/a", "/a", "/b"} {
+			nc, peer := net.Pipe()
+			defer nc.Close()
+			defer peer.Close()
+			r := upgradeRequest()
+			r.URL.Path = path
+			mux.ServeHTTP(&plainWriter{ResponseWriter: httptest.NewRecorder(), conn: nc}, r)
+		}
+		if text := errors.String(); strings.Count(text, "was not answered by the guard's ResponseWriter") != 2 ||
+			!strings.Contains(text, "route=/a") || !strings.Contains(text, "route=/b") {
+			t.Errorf("ErrorLog:\n%s", text)
+		}
+		if got := events.all(); len(got) > 0 {
+			t.Errorf("events: %v", got)
+		}
+		g.Close()
+	})
+}
+
+// What is written to a hijacked connection by mistake is logged as net/http logs
+// it, with the name of who did it, and where net/http would log it.
+func TestWritingAfterHijack(t *testing.T) {
+	var text lockedBuffer
+	g := newGuard(t, closeguard.Options{})
+	done := make(chan struct{})
+	s := httptest.NewUnstartedServer(g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		nc, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer nc.Close()
+		theCulprit(w)
+		if n, err := w.Write([]byte("x")); n != 0 || !errors.Is(err, http.ErrHijacked) {
+			t.Errorf("Write: %d, %v", n, err)
+		}
+		if n, err := io.WriteString(w, ""); n != 0 || !errors.Is(err, http.ErrHijacked) {
+			t.Errorf("WriteString: %d, %v", n, err)
+		}
+	})))
+	s.Config.ErrorLog = log.New(&text, "", 0)
+	s.Start()
+	defer s.Close()
+	peer, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	io.WriteString(peer, askUpgrade)
+	<-done
+	want := []string{
+		"http: response.WriteHeader on hijacked connection from github.com/closeguard/ws/closeguard_test.theCulprit (roundabout_test.go:",
+		"http: response.Write on hijacked connection from github.com/closeguard/ws/closeguard_test.TestWritingAfterHijack",
+	}
+	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
+	for i, line := range lines {
+		if i >= len(want) || !strings.HasPrefix(line, want[i]) {
+			t.Errorf("line %d: %s", i, line)
+		}
+	}
+	if len(lines) != len(want) {
+		t.Errorf("%d lines, want %d", len(lines), len(want))
+	}
+}
+
+//go:noinline
+func theCulprit(w http.ResponseWriter) { w.WriteHeader(http.StatusTeapot) }
+
+// failingFlush is a writer whose Flush fails, as net/http's does when the client has gone.
+type failingFlush struct{ *plainWriter }
+
+var errFlush = errors.New("flush failed")
+
+func (failingFlush) Flush()            {}
+func (failingFlush) FlushError() error { return errFlush }
+
+// ResponseController.Flush tells the error of the writer below, if that has one.
+func TestFlushError(t *testing.T) {
+	nc, _ := net.Pipe()
+	for name, tt := range map[string]struct {
+		below http.ResponseWriter
+		want  error
+	}{
+		"with FlushError": {failingFlush{&plainWriter{ResponseWriter: httptest.NewRecorder(), conn: nc}}, errFlush},
+		"with Flush only": {struct {
+			*plainWriter
+			http.Flusher
+		}{&plainWriter{ResponseWriter: httptest.NewRecorder(), conn: nc}, httptest.NewRecorder()}, nil},
+	} {
+		newGuard(t, closeguard.Options{}).Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			if err := http.NewResponseController(w).Flush(); !errors.Is(err, tt.want) {
+				t.Errorf("%s: Flush: %v, want %v", name, err, tt.want)
+			}
+		})).ServeHTTP(tt.below, upgradeRequest())
+	}
+}
+
+// A request need not have a URL: programs make some up.
+func TestRequestWithoutAURL(t *testing.T) {
+	g := newGuard(t, closeguard.Options{})
+	r := upgradeRequest()
+	r.URL = nil
+	nc, _ := net.Pipe()
+	ran := false
+	g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		ran = true
+		w.WriteHeader(http.StatusForbidden)
+	})).ServeHTTP(&plainWriter{ResponseWriter: httptest.NewRecorder(), conn: nc}, r)
+	if !ran {
+		t.Error("the handler didn't run")
+	}
+}
