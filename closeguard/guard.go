@@ -223,7 +223,11 @@ func (g *Guard) protect(ctx context.Context, what string, f func()) {
 
 // logPanic logs what somebody panicked with, from inside the recovering function.
 func (g *Guard) logPanic(ctx context.Context, what string, v any) {
-	g.errorLog().ErrorContext(ctx, "closeguard: panic in "+what, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	g.logPanicAt(ctx, what, v, debug.Stack())
+}
+
+func (g *Guard) logPanicAt(ctx context.Context, what string, v any, stack []byte) {
+	g.errorLog().ErrorContext(ctx, "closeguard: panic in "+what, "panic", fmt.Sprint(v), "stack", string(stack))
 }
 
 func (g *Guard) errorLog() *slog.Logger {

@@ -209,12 +209,12 @@ func (l *link) writePingYielding() error {
 	if l.resumable {
 		f.pingBy = time.Now().Add(patience)
 	}
-	l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // Write tells
+	l.writeBy(f.pingBy)
 	frame := l.frame(wire.Ping, nil)
 	n, err := l.passYielding(frame)
 	if n > 0 && err != nil && ranOut(err) && !l.app.Closed {
 		f.pingBy = time.Time{}
-		l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // as above
+		l.writeBy(f.pingBy)
 		_, err = l.passYielding(frame[n:])
 	}
 	if err != nil && (n > 0 || ranOut(err) && !l.resumable) {

@@ -551,7 +551,7 @@ func (l *link) writeOursYielding(a closing.Action, d time.Duration) {
 	if d > 0 {
 		deadline = time.Now().Add(d)
 	}
-	l.raw.SetWriteDeadline(deadline) //nolint:errcheck // Write tells
+	l.writeBy(deadline)
 	n, err := l.passYielding(b)
 	if err == nil {
 		l.on(closing.Wrote{})
