@@ -244,6 +244,7 @@ func (c *Conn) Abandon() {
 		return
 	}
 	l.guard.callers.Do(func() {
+		defer l.survive()
 		l.mu.Lock()
 		l.needEnding().ctx = c.ctx // the observers want it, and nobody else leads to it
 		l.mu.Unlock()

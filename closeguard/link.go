@@ -239,6 +239,12 @@ func (l *link) runYielding() {
 // moment is enough: the process may end right behind it. It reports whether it
 // has given it that moment.
 func (l *link) pushYielding() (waited bool) {
+	returned := false
+	defer func() {
+		if !returned {
+			l.run() // the transport has broken off
+		}
+	}()
 	send := func(a closing.Action) {
 		if waited {
 			l.sendLater(a)
@@ -248,6 +254,7 @@ func (l *link) pushYielding() (waited bool) {
 	}
 	for l.step(send, l.endYielding) {
 	}
+	returned = true
 	return waited
 }
 

@@ -531,8 +531,8 @@ func (l *link) sendSlice(a closing.Action, d time.Duration) {
 	defer l.survive()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer l.run() // also if the transport breaks off
 	l.writeOursYielding(a, d)
-	l.run()
 }
 
 // writeOursYielding writes our Close with the direction's lock, which it gives
