@@ -184,8 +184,10 @@ func (r *round) soFar() Report {
 }
 
 // closeIn closes the connection as one of a round's. It blocks for a moment if
-// the Close can't leave, and says whether it has.
+// the Close can't leave, and says whether it has. A panic of the transport's is
+// not for whoever closes many.
 func (l *link) closeIn(r *round, f CloseFrame) (left bool) {
+	defer l.survive()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.join(l)
