@@ -277,13 +277,22 @@ func (g *Guard) codeName(info ConnInfo, code Code) (name string) {
 // shutdownFrame and frameFor ask the program for a Close frame; the caller
 // doesn't have the link's mu.
 func (g *Guard) shutdownFrame(info ConnInfo) CloseFrame {
-	f := CloseFrame{Code: GoingAway}
-	g.protect(context.Background(), "Options.ShutdownFrame", func() { f = g.opts.ShutdownFrame(info.clone()) })
-	return f
+	return g.askFrame("Options.ShutdownFrame", func() CloseFrame { return g.opts.ShutdownFrame(info.clone()) })
 }
 
 func (g *Guard) frameFor(info ConnInfo, cause error) CloseFrame {
+	return g.askFrame("Options.CloseFrameFor", func() CloseFrame { return g.opts.CloseFrameFor(info.clone(), cause) })
+}
+
+// askFrame asks on a goroutine of its own: if the function ends that, the
+// connection is closed all the same.
+func (g *Guard) askFrame(what string, choose func() CloseFrame) CloseFrame {
 	f := CloseFrame{Code: GoingAway}
-	g.protect(context.Background(), "Options.CloseFrameFor", func() { f = g.opts.CloseFrameFor(info.clone(), cause) })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.protect(context.Background(), what, func() { f = choose() })
+	}()
+	<-done
 	return f
 }
