@@ -195,6 +195,11 @@ func TestTransportsThatBreakOff(t *testing.T) {
 						tt.breaks(below, func() { broken.Store(true); b.off() })
 						neighbour := log.open(t, g, closeguard.Server)
 						neighbour.leave()
+						inTime := make(chan time.Duration, 1)
+						go func() {
+							<-neighbour.Done()
+							inTime <- time.Since(neighbour.began)
+						}()
 						told := tt.told == always || tt.told == ifResumed && resumes
 						if broke, v := caught(func() { tt.call(c) }); told && (!broke || v != b.recovered) || !told && v != nil {
 							t.Errorf("the caller learns %t, %v; want %v", broke, v, b.recovered)
@@ -208,9 +213,15 @@ func TestTransportsThatBreakOff(t *testing.T) {
 						if took := time.Since(wrote); took > 0 {
 							t.Errorf("a Write afterwards took %v", took)
 						}
+						closed := time.Now()
 						caught(func() { c.Close() })
-						<-neighbour.Done()
-						neighbour.after(5 * sec)
+						<-c.Done()
+						if took := time.Since(closed); took > 6*sec || below.write != nil && took > 0 {
+							t.Errorf("it ended %v after the library had closed", took)
+						}
+						if took := <-inTime; took != 5*sec {
+							t.Errorf("the neighbour's CloseIdle came after %v", took)
+						}
 						time.Sleep(time.Minute)
 						if log.ending(t, 1) == nil || log.ending(t, 2) == nil {
 							t.Log(c.Event())
