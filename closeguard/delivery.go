@@ -17,7 +17,7 @@ func (l *link) report() {
 	}
 	ev, took := l.tookToEnd()
 	for _, r := range l.end.rounds {
-		r.reported(ev, took)
+		r.count(l, ev, took) // if it had ended before it joined
 	}
 	l.tell(ev)
 }

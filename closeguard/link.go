@@ -301,10 +301,10 @@ func (l *link) settleEnd() {
 	}
 	l.over.Store(true)
 	l.leaveLinger()
-	l.guard.ended(l)
 	for _, r := range l.end.rounds {
 		r.ended(l)
 	}
+	l.guard.ended(l)
 	if l.audience != nil && l.audience.done != nil {
 		close(l.audience.done)
 	}
