@@ -310,7 +310,7 @@ func (l *link) settleEnd() {
 	}
 	if c := l.conn.Value(); c != nil {
 		l.end.ctx = c.ctx
-		runtime.SetFinalizer(c, nil) // nothing is left to be done for it
+		runtime.SetFinalizer(c.left, nil) // nothing is left to be done for it
 	}
 }
 
