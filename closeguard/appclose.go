@@ -125,14 +125,14 @@ func (l *link) wakeServed() {
 
 func (l *link) wakeRead() {
 	if m := l.machine(); l.in.Locked() && m.Reader() < closing.Queued && m.Stage() < closing.Ending {
-		l.raw.SetReadDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
+		l.readBy(past)
 	}
 	l.in.Broadcast()
 }
 
 func (l *link) wakeWrite() {
 	if m := l.machine(); l.out.Locked() && !m.GuardSends() && m.Stage() < closing.Ending {
-		l.raw.SetWriteDeadline(past) //nolint:errcheck // as above
+		l.writeBy(past)
 	}
 	l.out.Broadcast()
 }

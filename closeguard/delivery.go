@@ -12,12 +12,13 @@ import (
 // report hands the final event over.
 func (l *link) report() {
 	if len(l.guard.opts.Observers) == 0 && len(l.end.rounds) == 0 {
+		l.end.ctx = nil
 		l.guard.remove(l) // there is nobody to tell
 		return
 	}
 	ev, took := l.tookToEnd()
 	for _, r := range l.end.rounds {
-		r.reported(ev, took)
+		r.count(l, ev, took) // if it had ended before it joined
 	}
 	l.tell(ev)
 }
@@ -220,6 +221,7 @@ func (l *link) delivered(ev Event) (next Event) {
 // delivered; the caller has mu.
 func (l *link) forget(ev Event) {
 	if _, ok := ev.(CloseEvent); ok {
+		l.end.ctx = nil // the Conn, which it may lead to, is for the collector
 		l.guard.remove(l)
 		for _, r := range l.end.rounds {
 			r.left(l)

@@ -132,7 +132,10 @@ func (d connDriver) CloseNow() {
 	}
 }
 
-func (d connDriver) Abandon() { d.conn.abandon() }
+func (d connDriver) Abandon() {
+	d.conn.link.abandoned()
+	runtime.KeepAlive(d.conn)
+}
 
 func (d connDriver) Sent(code int, reason string) {
 	l := d.conn.link
@@ -174,18 +177,4 @@ func (d connDriver) conclude(in closing.Input) {
 	}
 	l.end.Conclude(l.guard.now())
 	l.run()
-}
-
-// abandon runs when the program has dropped the Conn. It must not block.
-func (c *Conn) abandon() {
-	l := c.link
-	if l.over.Load() {
-		return
-	}
-	l.guard.callers.Do(func() {
-		l.mu.Lock()
-		l.needEnding().ctx = c.ctx // the observers want it, and nobody else leads to it
-		l.mu.Unlock()
-		l.close(closing.Abandoned) //nolint:errcheck // nobody is there to be told
-	})
 }

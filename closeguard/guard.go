@@ -210,7 +210,11 @@ func (g *Guard) protect(ctx context.Context, what string, f func()) {
 
 // logPanic logs what somebody panicked with, from inside the recovering function.
 func (g *Guard) logPanic(ctx context.Context, what string, v any) {
-	g.errorLog().ErrorContext(ctx, "closeguard: panic in "+what, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	g.logPanicAt(ctx, what, v, debug.Stack())
+}
+
+func (g *Guard) logPanicAt(ctx context.Context, what string, v any, stack []byte) {
+	g.errorLog().ErrorContext(ctx, "closeguard: panic in "+what, "panic", fmt.Sprint(v), "stack", string(stack))
 }
 
 func (g *Guard) errorLog() *slog.Logger {
@@ -260,13 +264,22 @@ func (g *Guard) codeName(info ConnInfo, code Code) (name string) {
 // shutdownFrame and frameFor ask the program for a Close frame; the caller
 // doesn't have the link's mu.
 func (g *Guard) shutdownFrame(info ConnInfo) CloseFrame {
-	f := CloseFrame{Code: GoingAway}
-	g.protect(context.Background(), "Options.ShutdownFrame", func() { f = g.opts.ShutdownFrame(info.clone()) })
-	return f
+	return g.askFrame("Options.ShutdownFrame", func() CloseFrame { return g.opts.ShutdownFrame(info.clone()) })
 }
 
 func (g *Guard) frameFor(info ConnInfo, cause error) CloseFrame {
+	return g.askFrame("Options.CloseFrameFor", func() CloseFrame { return g.opts.CloseFrameFor(info.clone(), cause) })
+}
+
+// askFrame asks on a goroutine of its own: if the function ends that, the
+// connection is closed all the same.
+func (g *Guard) askFrame(what string, choose func() CloseFrame) CloseFrame {
 	f := CloseFrame{Code: GoingAway}
-	g.protect(context.Background(), "Options.CloseFrameFor", func() { f = g.opts.CloseFrameFor(info.clone(), cause) })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.protect(context.Background(), what, func() { f = choose() })
+	}()
+	<-done
 	return f
 }

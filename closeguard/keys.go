@@ -96,7 +96,14 @@ func (g *Guard) kick(ctx context.Context, links []*link, frame CloseFrame) (Repo
 	r.joinAll(links)
 	r.sealed()
 	send := g.sender()
-	for _, l := range links {
+	defer func() {
+		for _, l := range links { // are left if a transport has ended this goroutine
+			g.writers.Do(func() { l.closeIn(r, frame) })
+		}
+	}()
+	for len(links) > 0 {
+		l := links[0]
+		links = links[1:]
 		send(func() bool { return l.closeIn(r, frame) })
 	}
 	return r.wait(ctx)

@@ -176,10 +176,9 @@ func (l *link) ping() {
 		return
 	}
 	l.out.LockNow()
+	defer l.pinged() // also if the transport breaks off
 	began := l.guard.now()
 	err := l.writePingYielding()
-	f.pinging = false
-	l.raw.SetWriteDeadline(f.writeDeadline) //nolint:errcheck // as the library had it
 	switch {
 	case err == nil:
 		f.pinged, f.stuck = began, 0 // the pong may have come before the ping's Write has returned
@@ -188,6 +187,12 @@ func (l *link) ping() {
 	case l.machine().Stage() < closing.Ending:
 		l.on(closing.WriteFailed{Reason: closing.Reason{Cause: causeOf(err), Err: err}})
 	}
+}
+
+// pinged gives back what the Write of a ping took.
+func (l *link) pinged() {
+	l.life.pinging = false
+	l.writeBy(l.life.writeDeadline) // as the library had it
 	l.out.Unlock()
 	l.run()
 	l.schedule()
@@ -209,12 +214,12 @@ func (l *link) writePingYielding() error {
 	if l.resumable {
 		f.pingBy = time.Now().Add(patience)
 	}
-	l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // Write tells
+	l.writeBy(f.pingBy)
 	frame := l.frame(wire.Ping, nil)
 	n, err := l.passYielding(frame)
 	if n > 0 && err != nil && ranOut(err) && !l.app.Closed {
 		f.pingBy = time.Time{}
-		l.raw.SetWriteDeadline(f.pingBy) //nolint:errcheck // as above
+		l.writeBy(f.pingBy)
 		_, err = l.passYielding(frame[n:])
 	}
 	if err != nil && (n > 0 || ranOut(err) && !l.resumable) {

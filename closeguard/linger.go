@@ -12,7 +12,7 @@ var lingerBuffers = sync.Pool{New: func() any { return new([4096]byte) }}
 // startLinger takes over reading (rule 6). A Read of the library's ends.
 func (l *link) startLinger() {
 	if l.in.Locked() {
-		l.raw.SetReadDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
+		l.readBy(past)
 	}
 	l.in.Broadcast()
 	if len(l.end.rounds) == 0 {
@@ -90,7 +90,7 @@ func (l *link) look() {
 // the caller whether more can come.
 func (l *link) discardYielding(buf []byte, by time.Time) (n int, alive bool) {
 	var err error
-	l.raw.SetReadDeadline(by) //nolint:errcheck // Read tells
+	l.readBy(by)
 	l.yield(func() { n, err = l.raw.Read(buf) })
 	n, err = counted(n, len(buf), err)
 	if l.end.Stage() >= closing.Ending {

@@ -239,6 +239,12 @@ func (l *link) runYielding() {
 // moment is enough: the process may end right behind it. It reports whether it
 // has given it that moment.
 func (l *link) pushYielding() (waited bool) {
+	returned := false
+	defer func() {
+		if !returned {
+			l.run() // the transport has broken off
+		}
+	}()
 	send := func(a closing.Action) {
 		if waited {
 			l.sendLater(a)
@@ -248,6 +254,7 @@ func (l *link) pushYielding() (waited bool) {
 	}
 	for l.step(send, l.endYielding) {
 	}
+	returned = true
 	return waited
 }
 
@@ -294,16 +301,16 @@ func (l *link) settleEnd() {
 	}
 	l.over.Store(true)
 	l.leaveLinger()
-	l.guard.ended(l)
 	for _, r := range l.end.rounds {
 		r.ended(l)
 	}
+	l.guard.ended(l)
 	if l.audience != nil && l.audience.done != nil {
 		close(l.audience.done)
 	}
 	if c := l.conn.Value(); c != nil {
 		l.end.ctx = c.ctx
-		runtime.SetFinalizer(c, nil) // nothing is left to be done for it
+		runtime.SetFinalizer(c.left, nil) // nothing is left to be done for it
 	}
 }
 

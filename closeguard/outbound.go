@@ -531,8 +531,8 @@ func (l *link) sendSlice(a closing.Action, d time.Duration) {
 	defer l.survive()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer l.run() // also if the transport breaks off
 	l.writeOursYielding(a, d)
-	l.run()
 }
 
 // writeOursYielding writes our Close with the direction's lock, which it gives
@@ -551,7 +551,7 @@ func (l *link) writeOursYielding(a closing.Action, d time.Duration) {
 	if d > 0 {
 		deadline = time.Now().Add(d)
 	}
-	l.raw.SetWriteDeadline(deadline) //nolint:errcheck // Write tells
+	l.writeBy(deadline)
 	n, err := l.passYielding(b)
 	if err == nil {
 		l.on(closing.Wrote{})

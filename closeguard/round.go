@@ -21,13 +21,13 @@ type round struct {
 
 	mu     sync.Mutex
 	report Report
-	open   map[*link]struct{}
-	seal   bool          // no connection joins any more
-	done   chan struct{} // closed when it is sealed and nothing is open
+	open   map[*link]bool // whether its end is in the report
+	seal   bool           // no connection joins any more
+	done   chan struct{}  // closed when it is sealed and nothing is open
 }
 
 func newRound(g *Guard, cause closing.Cause, within bool) *round {
-	return &round{guard: g, cause: cause, began: g.now(), within: within, open: make(map[*link]struct{}), done: make(chan struct{})}
+	return &round{guard: g, cause: cause, began: g.now(), within: within, open: make(map[*link]bool), done: make(chan struct{})}
 }
 
 // isWithin reports whether the caller is a handler or an observer, which must not
@@ -39,9 +39,14 @@ func isWithin(ctx context.Context) bool {
 }
 
 // join makes a connection one of the round's, unless its end is reported
-// already; the caller has the link's mu.
+// already; the caller has the link's mu. Of one that has ended nothing is left to
+// be waited for within a handler or an observer.
 func (r *round) join(l *link) {
-	if l.phase != phaseOpen || l.machine().Stage() == closing.Reported || l.end != nil && slices.Contains(l.end.rounds, r) {
+	last := closing.Ended
+	if r.within {
+		last = closing.Ending
+	}
+	if l.phase != phaseOpen || l.machine().Stage() > last || l.end != nil && slices.Contains(l.end.rounds, r) {
 		return
 	}
 	e := l.needEnding()
@@ -49,7 +54,7 @@ func (r *round) join(l *link) {
 	l.on(closing.Joined{})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.open[l] = struct{}{}
+	r.open[l] = false
 }
 
 // joinAll makes connections the round's.
@@ -61,26 +66,23 @@ func (r *round) joinAll(links []*link) {
 	}
 }
 
-// count enters a connection's end in the report, and how long it took.
-func (r *round) count(ev CloseEvent, took time.Duration) {
+// count enters a connection's end in the report, once, and how long it took.
+func (r *round) count(l *link, ev CloseEvent, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.report.count(ev, took)
+	if counted, open := r.open[l]; open && !counted {
+		r.open[l] = true
+		r.report.count(ev, took)
+	}
 }
 
 // ended takes note that TCP has ended, which is enough for one who waits within a
 // handler or an observer. The caller has the link's mu.
 func (r *round) ended(l *link) {
+	ev, took := l.tookToEnd()
+	r.count(l, ev, took)
 	if r.within {
-		r.count(l.tookToEnd())
 		r.left(l)
-	}
-}
-
-// reported takes note that the close event is on its way to the observers.
-func (r *round) reported(ev CloseEvent, took time.Duration) {
-	if !r.within {
-		r.count(ev, took)
 	}
 }
 
@@ -184,8 +186,10 @@ func (r *round) soFar() Report {
 }
 
 // closeIn closes the connection as one of a round's. It blocks for a moment if
-// the Close can't leave, and says whether it has.
+// the Close can't leave, and says whether it has. A panic of the transport's is
+// not for whoever closes many.
 func (l *link) closeIn(r *round, f CloseFrame) (left bool) {
+	defer l.survive()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.join(l)

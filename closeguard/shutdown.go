@@ -165,12 +165,21 @@ func (g *Guard) gone(within bool) <-chan struct{} {
 func (d *drain) run(links []*link) {
 	gone, send := d.guard.gone(false), d.guard.sender()
 	var busy []*link
+	over := false
+	defer func() {
+		if !over { // a transport has ended this goroutine
+			go d.run(slices.Concat(links, busy))
+		}
+	}()
 	next := d.began
-	for i, l := range links {
+	for len(links) > 0 {
 		var ok bool
-		if next, ok = d.pace(next, len(links)-i, gone); !ok {
+		if next, ok = d.pace(next, len(links), gone); !ok {
+			over = true
 			return
 		}
+		l := links[0]
+		links = links[1:]
 		if l.waits() {
 			busy = append(busy, l)
 		} else {
@@ -182,6 +191,7 @@ func (d *drain) run(links []*link) {
 			send(func() bool { return l.shutDown(d) })
 		}
 	}
+	over = true
 }
 
 // sender returns a function that sends Closes in the caller, and leaves them to
@@ -300,11 +310,13 @@ func (l *link) waits() bool {
 func (d *drain) joinLate(l *link) {
 	d.join(l)
 	l.guard.callers.Do(func() {
+		defer func() { // also if the transport ends this goroutine
+			if l.guard.closes() {
+				l.cutIn(d.round)
+				l.disown()
+			}
+		}()
 		l.shutDown(d)
-		if l.guard.closes() {
-			l.cutIn(d.round)
-			l.disown()
-		}
 	})
 }
 

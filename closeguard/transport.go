@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -28,6 +29,18 @@ func resumesWrites(nc net.Conn) bool {
 	default:
 		return false
 	}
+}
+
+// readBy and writeBy set a deadline of the guard's own. A transport that fails or
+// panics there can't be woken, like one without deadlines.
+func (l *link) readBy(t time.Time) {
+	defer l.surviveLocked()
+	l.raw.SetReadDeadline(t) //nolint:errcheck // see above
+}
+
+func (l *link) writeBy(t time.Time) {
+	defer l.surviveLocked()
+	l.raw.SetWriteDeadline(t) //nolint:errcheck // see above
 }
 
 // endYielding closes TCP in the caller if that is one system call.
@@ -56,10 +69,18 @@ func (l *link) endLater(how closing.Manner) {
 }
 
 // survive keeps a panic of a transport's in a goroutine of the guard's from
-// ending the process, which nobody else could.
+// ending the process, which nobody else could. The caller doesn't have mu.
 func (l *link) survive() {
 	if v := recover(); v != nil {
-		l.guard.logPanic(l.context(), "the transport", v)
+		l.guard.logPanic(l.observed(), "the transport", v)
+	}
+}
+
+// surviveLocked is survive with mu, under which nothing is logged.
+func (l *link) surviveLocked() {
+	if v := recover(); v != nil {
+		stack := debug.Stack()
+		l.guard.callers.Do(func() { l.guard.logPanicAt(context.Background(), "the transport", v, stack) })
 	}
 }
 

@@ -90,6 +90,8 @@ func (m *Machine) endOrLinger(f Facts, now time.Duration) Action {
 		return m.awaitFIN(now)
 	case r.Complete():
 		return m.end()
+	case r.Received != nil && m.out.State == Lost:
+		return m.end() // there is nothing to read for any more
 	case r.Down != nil && !m.Busy() && (f.App.Gone() || r.Sent != nil || m.reader.State >= Wanted || m.together):
 		return m.end()
 	case r.Sent == nil && !m.Busy():

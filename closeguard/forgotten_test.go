@@ -1,0 +1,122 @@
+package closeguard_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/closeguard/ws/closeguard"
+)
+
+// A connection of which the program has learned the end, and that it forgot, is
+// ended all the same.
+func TestForgotten(t *testing.T) {
+	tests := []struct {
+		name  string
+		end   func(c *guarded)
+		at    time.Duration
+		ended string
+	}{
+		{"the peer closes TCP", func(c *guarded) { c.peer.Close(); c.Read(make([]byte, 1)) }, 30 * sec, "dropped 1006"},
+		{"the peer half-closes TCP", func(c *guarded) { c.peer.CloseWrite(); c.Read(make([]byte, 1)) }, 30 * sec, "dropped 1006"},
+		{"the peer closes TCP, the program writes a while", func(c *guarded) {
+			c.peer.CloseWrite()
+			c.Read(make([]byte, 1))
+			time.Sleep(10 * sec)
+			c.write(text("still here"))
+		}, 40 * sec, "dropped 1006"},
+		{"the peer closes TCP behind its Close", func(c *guarded) {
+			c.send(closeWith(1000, ""))
+			c.peer.CloseWrite()
+			c.read(closeWith(1000, ""))
+			c.Read(make([]byte, 1))
+		}, 0, "peer closed 1000, sent 1000, received 1000, clean"},
+		{"a Read finds a reset", func(c *guarded) { c.peer.Reset(); c.Read(make([]byte, 1)) }, sec, "dropped 1006"},
+		// What the peer sent before may still be read.
+		{"a Write finds a reset", func(c *guarded) { c.peer.Reset(); c.Write(wireBytes(c.role, text("x"))) }, 30 * sec, "dropped 1006"},
+	}
+	for _, tt := range tests {
+		for _, role := range bothRoles {
+			t.Run(tt.name+", "+role.String(), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					c := guard(t, role, closeguard.Options{})
+					tt.end(c)
+					<-c.Done()
+					c.after(tt.at)
+					c.ended(tt.ended)
+				})
+			})
+		}
+	}
+}
+
+// So is one that its program dropped with a context that leads to it, as one does
+// in which an outer middleware has put something for the handler to fill in.
+func TestAbandonedWithItsContext(t *testing.T) {
+	type session struct{ conn net.Conn }
+	type key struct{}
+	events, opts := toChannel()
+	g := newGuard(t, opts)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.WithContext(context.WithValue(r.Context(), key{}, new(session)))
+		g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Context().Value(key{}).(*session).conn = upgrade(t, w)
+		})).ServeHTTP(w, r)
+	}))
+	defer s.Close()
+	peer, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	io.WriteString(peer, askUpgrade)
+	if _, err := io.ReadFull(peer, make([]byte, len(switching))); err != nil {
+		t.Fatal(err)
+	}
+	go answerTCP(peer)
+	is(t, awaitAbandoned(t, events), net.ErrClosed, closeguard.ErrAbandoned)
+	runtime.KeepAlive(g)
+}
+
+// One that has ended is collected though it leads to itself: nothing of the
+// guard's holds it.
+func TestCollectedWithItsContext(t *testing.T) {
+	type session struct{ conn net.Conn }
+	type key struct{}
+	collected := make(chan struct{})
+	g := newGuard(t, closeguard.Options{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mine := new(session)
+		runtime.AddCleanup(mine, func(c chan struct{}) { close(c) }, collected)
+		r = r.WithContext(context.WithValue(r.Context(), key{}, mine))
+		g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := upgrade(t, w).(*closeguard.Conn)
+			r.Context().Value(key{}).(*session).conn = c
+			c.Abort()
+			<-c.Done()
+		})).ServeHTTP(w, r)
+	}))
+	defer s.Close()
+	peer, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	io.WriteString(peer, askUpgrade)
+	io.Copy(io.Discard, peer)
+	for deadline := time.After(30 * sec); ; {
+		runtime.GC()
+		select {
+		case <-collected:
+			return
+		case <-deadline:
+			t.Fatal("it is never collected")
+		case <-time.After(10 * ms):
+		}
+	}
+}
