@@ -47,7 +47,7 @@ func (l *link) bareCloseYielding() *closing.Frame {
 	r := l.machine().Record()
 	f := CloseFrame{Code: l.guard.opts.BareClose}
 	switch {
-	case f.Code != NoClose && l.app.Panic != closing.NoPanic:
+	case l.app.Panic != closing.NoPanic:
 		f = internalError
 	case r.Open() && l.guard.shutdown() != nil:
 		info := l.info()

@@ -66,6 +66,9 @@ func (log *recorder) open(t *testing.T, g *closeguard.Guard, role closeguard.Rol
 
 func newGuard(t *testing.T, opts closeguard.Options) *closeguard.Guard {
 	t.Helper()
+	if opts.BareClose == 0 {
+		opts.BareClose = closeguard.GoingAway // so that a bare close shows
+	}
 	g, err := closeguard.New(opts)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// NoClose as Options.BareClose switches the Close frame for a bare close off.
+// NoClose as Options.BareClose sends no Close frame for a bare close.
 const NoClose Code = -1
 
 // Options are what a [Guard] is made with. The zero value is all defaults;
@@ -41,8 +41,12 @@ type Options struct {
 	MaxClosing int
 
 	// BareClose is the code that is sent where a library closes TCP without a
-	// Close frame. Default 0: 1001. NoClose: none is sent; right below a
-	// reverse proxy, where a broken backend must not look like a tidy close.
+	// Close frame. Default 0: NoClose, none is sent, as without the guard: a
+	// stream that broke off must not look complete, and to some clients 1000 and
+	// 1001 are success. A program in which a bare close means something chooses
+	// the code: 1001 where it leaves, 1011 where it has failed. For one connection
+	// there is [Handle.SetBareClose]. A panic that the guard sees is always 1011,
+	// and during a shutdown the frame is ShutdownFrame's.
 	BareClose Code
 
 	// ShutdownFrame chooses the Close frame that Shutdown sends. An illegal
@@ -160,7 +164,7 @@ func (o Options) withDefaults() (Options, error) {
 		return bad("CloseIdle", o.CloseIdle, fmt.Sprintf("must not be longer than CloseTimeout, %v", o.CloseTimeout))
 	}
 	if o.BareClose == 0 {
-		o.BareClose = GoingAway
+		o.BareClose = NoClose
 	}
 	if o.BareClose != NoClose {
 		if err := (CloseFrame{Code: o.BareClose}).Validate(Server); err != nil {

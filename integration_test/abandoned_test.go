@@ -24,7 +24,7 @@ import (
 // guard's observer was told.
 func abandonTo(t *testing.T, drop func(g *closeguard.Guard, w http.ResponseWriter, r *http.Request) error) (*closeguard.Guard, *visitor) {
 	seen := newEvents()
-	g, err := closeguard.New(closeguard.Options{Observers: []closeguard.Observer{seen}})
+	g, err := closeguard.New(closeguard.Options{BareClose: closeguard.GoingAway, Observers: []closeguard.Observer{seen}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestAbandonedPlainCoderConnection(t *testing.T) {
 // Connections that no HTTP handler made are found too.
 func TestAbandonedRawConnection(t *testing.T) {
 	seen := newEvents()
-	g, err := closeguard.New(closeguard.Options{Observers: []closeguard.Observer{seen}})
+	g, err := closeguard.New(closeguard.Options{BareClose: closeguard.GoingAway, Observers: []closeguard.Observer{seen}})
 	if err != nil {
 		t.Fatal(err)
 	}

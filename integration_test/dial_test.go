@@ -61,6 +61,9 @@ func (k clientKind) dial(t *testing.T, opts closeguard.Options, answer ...rawpee
 	t.Helper()
 	seen := newEvents()
 	opts.Observers = append(opts.Observers, seen)
+	if opts.BareClose == 0 {
+		opts.BareClose = closeguard.GoingAway // so that a bare close shows
+	}
 	g, err := closeguard.New(opts)
 	if err != nil {
 		t.Fatal(err)

@@ -106,6 +106,9 @@ func serve(t testing.TB, scheme string, opts closeguard.Options, f handler) *sit
 	t.Helper()
 	s := &site{events: newEvents()}
 	opts.Observers = append(opts.Observers, s.events)
+	if opts.BareClose == 0 {
+		opts.BareClose = closeguard.GoingAway // so that a bare close shows
+	}
 	guard, err := closeguard.New(opts)
 	if err != nil {
 		t.Fatal(err)

@@ -363,7 +363,7 @@ var differences = []difference{
 // Programs that ask an error the usual questions get the same answer with and
 // without the guard, but for the differences.
 func TestBareAndGuardedErrorsGiveTheSameAnswers(t *testing.T) {
-	guard, err := closeguard.New(closeguard.Options{CloseIdle: 50 * time.Millisecond})
+	guard, err := closeguard.New(closeguard.Options{CloseIdle: 50 * time.Millisecond, BareClose: closeguard.GoingAway})
 	if err != nil {
 		t.Fatal(err)
 	}

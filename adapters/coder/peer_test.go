@@ -62,6 +62,9 @@ func start(t testing.TB, memory *closetest.Listener, opts closeguard.Options, ha
 
 func newGuard(t testing.TB, opts closeguard.Options) *closeguard.Guard {
 	t.Helper()
+	if opts.BareClose == 0 {
+		opts.BareClose = closeguard.GoingAway // so that a bare close shows
+	}
 	g, err := closeguard.New(opts)
 	if err != nil {
 		t.Fatal(err)

@@ -39,6 +39,7 @@ func meet(t testing.TB, a Adapter, opts closeguard.Options) *meeting {
 	m := &meeting{t: t, returned: make(chan any, 1)}
 	opts.Observers = append(opts.Observers, &m.events)
 	opts.ErrorLog = slog.New(slog.DiscardHandler)
+	opts.BareClose = closeguard.GoingAway // so that a bare close shows
 	guard, err := closeguard.New(opts)
 	if err != nil {
 		t.Fatal(err)

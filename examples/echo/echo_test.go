@@ -61,7 +61,8 @@ func newSite(t *testing.T) *site {
 	s := &site{ended: make(chan closeguard.CloseEvent, 100)}
 	kept := new(closes)
 	guard, err := closeguard.New(closeguard.Options{
-		Attrs: attrs,
+		Attrs:     attrs,
+		BareClose: closeguard.InternalError, // as the program has it
 		Observers: []closeguard.Observer{kept, closeguard.ObserverFunc(func(_ context.Context, ev closeguard.Event) {
 			if ev, ok := ev.(closeguard.CloseEvent); ok {
 				s.ended <- ev
@@ -249,10 +250,11 @@ func TestCommands(t *testing.T) {
 		{adapted, "/panic", "close 1011 internal error", false, `websocket closed here: 1011 internal error "internal error": panic: a client asked for it`},
 
 		{plain, "/close 4000 bye", "close 4000 bye", false, `websocket closed here: 4000 private use "bye"`},
-		{plain, "/close 1006 no", "close 1001", false, "websocket closed here: 1001 going away"},
-		{plain, "/close 1000 " + long, "close 1001", false, "websocket closed here: 1001 going away"},
+		{[]string{"/plain/gorilla"}, "/close 1006 no", "close 1001 no", false, "websocket closed here: 1001 going away"},
+		{[]string{"/plain/coder"}, "/close 1006 no", "close 1011", false, "websocket closed here: 1011 internal error"},
+		{plain, "/close 1000 " + long, "close 1011", false, "websocket closed here: 1011 internal error"},
 		{plain, "/close soon", `text error: code "soon" is not a number`, true, ""},
-		{plain, "/fail no database", "close 1001", false, "websocket closed here: 1001 going away: closeguard: the library closed TCP without a Close frame"},
+		{plain, "/fail no database", "close 1011", false, "websocket closed here: 1011 internal error: closeguard: the library closed TCP without a Close frame"},
 		{plain, "/panic", "close 10", false, "websocket closed here: 10"},
 
 		{bare, "/close 4000 bye", "close 4000 bye", false, `websocket closed here: 4000 private use "bye", not answered`},

@@ -70,6 +70,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		Observers:   []closeguard.Observer{zaplog.Observer(logger), ended},
 		Attrs:       attrs,
 		DrainWindow: end.window,
+
+		// Handlers here close with a code, or say by an error why not: one that just
+		// closes has failed.
+		BareClose: closeguard.InternalError,
 	})
 	if err != nil {
 		return err

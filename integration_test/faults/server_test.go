@@ -103,6 +103,9 @@ func newServer(t *testing.T, opts closeguard.Options, f handler) *server {
 	s := &server{Recorder: record.NewRecorder(), events: newEvents()}
 	opts.Observers = append(opts.Observers, s.events)
 	var err error
+	if opts.BareClose == 0 {
+		opts.BareClose = closeguard.GoingAway // so that a bare close shows
+	}
 	if s.guard, err = closeguard.New(opts); err != nil {
 		t.Fatal(err)
 	}

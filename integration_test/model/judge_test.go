@@ -157,7 +157,7 @@ func (l *life) judgeEvent(ev closeguard.CloseEvent, t truth) {
 // unsent: the guard cut the connection itself because its Close couldn't leave,
 // or wasn't to.
 func (l *life) unsent(e closeguard.Ending) bool {
-	return e.Intended != nil || l.opts.BareClose == closeguard.NoClose || errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, os.ErrDeadlineExceeded)
+	return e.Intended != nil || l.opts.BareClose == closeguard.NoClose || l.opts.BareClose == 0 || errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, os.ErrDeadlineExceeded)
 }
 
 func kind(ev closeguard.CloseEvent) string {

@@ -95,7 +95,7 @@ func (m *model) silent(bare closeguard.CloseFrame) {
 
 func (m *model) bare() closeguard.CloseFrame {
 	if m.opts.BareClose == 0 {
-		return closeguard.CloseFrame{Code: 1001}
+		return closeguard.CloseFrame{Code: closeguard.NoClose}
 	}
 	return closeguard.CloseFrame{Code: m.opts.BareClose}
 }

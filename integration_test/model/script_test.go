@@ -32,7 +32,7 @@ func options(rt *rapid.T) closeguard.Options {
 		CloseIdle:    pick("CloseIdle", 0, time.Second, 2*time.Second),
 		CloseTimeout: pick("CloseTimeout", 0, 3*time.Second),
 		CloseBytes:   rapid.SampledFrom([]int64{0, 1000}).Draw(rt, "CloseBytes"),
-		BareClose:    rapid.SampledFrom([]closeguard.Code{0, closeguard.NoClose, 4999}).Draw(rt, "BareClose"),
+		BareClose:    rapid.SampledFrom([]closeguard.Code{0, closeguard.NoClose, closeguard.GoingAway, 4999}).Draw(rt, "BareClose"),
 		PingInterval: pick("PingInterval", 0, 0, 2*time.Second),
 		IdleTimeout:  pick("IdleTimeout", 0, 0, 4*time.Second),
 		MaxAge:       pick("MaxAge", 0, 0, 7*time.Second),

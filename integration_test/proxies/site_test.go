@@ -45,6 +45,9 @@ func newSite(t *testing.T, opts closeguard.Options) *site {
 	t.Helper()
 	s := new(site)
 	opts.Observers = []closeguard.Observer{&s.events}
+	if opts.BareClose == 0 {
+		opts.BareClose = closeguard.GoingAway // so that a bare close shows
+	}
 	guard, err := closeguard.New(opts)
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ type site struct {
 
 func serve(t *testing.T, scheme string) *site {
 	s := &site{plans: make(map[string]plan), ends: make(map[string]chan closeguard.CloseEvent)}
-	guard, err := closeguard.New(closeguard.Options{Observers: []closeguard.Observer{closeguard.ObserverFunc(s.observe)}})
+	guard, err := closeguard.New(closeguard.Options{BareClose: closeguard.GoingAway, Observers: []closeguard.Observer{closeguard.ObserverFunc(s.observe)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,6 +124,9 @@ func (r row) run(t *testing.T, all *servers, s setting) {
 		opts.CloseIdle, opts.CloseTimeout, opts.CloseBytes = 1200*time.Millisecond, 1500*time.Millisecond, shortBytes
 	}
 	var err error
+	if opts.BareClose == 0 {
+		opts.BareClose = closeguard.GoingAway // so that a bare close shows
+	}
 	if run.guard, err = closeguard.New(opts); err != nil {
 		t.Fatal(err)
 	}
