@@ -259,7 +259,7 @@ func (l *link) frameStarts(s *wire.Scanner) {
 	}
 	first := l.machine().Record().Fault == nil
 	v := closing.OfHeader(s)
-	l.on(closing.TheirFault{Violation: v})
+	l.on(closing.TheirFault{Violation: v, OfClose: s.Opcode() == wire.Close})
 	if l.end.fault = nil; first {
 		l.end.fault = v
 	}

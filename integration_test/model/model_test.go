@@ -38,6 +38,7 @@ type model struct {
 	reply                    closeguard.CloseFrame // what the guard answers to received
 	raw                      []byte                // received's payload
 	fault                    bool                  // the peer broke a rule of framing
+	brokenClose              bool                  // with a Close
 	down, aborted            bool
 	lost                     bool // a Close of the library's came too late: nothing follows it
 
@@ -68,7 +69,9 @@ func (m *model) closes() {
 	}
 	m.closed = true
 	if m.serving {
-		m.pumps = false // woken
+		if m.pumps { // its Read is woken
+			m.pumps, m.lastRead = false, m.now
+		}
 		return
 	}
 	m.silent(m.bare())
@@ -323,6 +326,7 @@ func (m *model) comes(f rawpeer.Frame, last bool) {
 	}
 	if f.Opcode == 3 || f.Bare || f.RSV != 0 || f.Opcode == rawpeer.OpClose && !f.Fin {
 		m.fault = true
+		m.brokenClose = m.brokenClose || f.Opcode == rawpeer.OpClose
 		return
 	}
 	if f.Opcode != rawpeer.OpClose {
@@ -356,7 +360,7 @@ func (m *model) state() string {
 }
 
 func (m *model) step() {
-	complete := m.sent != nil && m.received != nil
+	complete := m.sent != nil && (m.received != nil || m.brokenClose)
 	gone := m.closed && !m.serving
 	switch {
 	case m.ended:
@@ -364,7 +368,7 @@ func (m *model) step() {
 		m.ends()
 	case complete && m.lasting != 0:
 		m.discards()
-	case complete && !m.down && (m.role == closeguard.Client || m.late):
+	case complete && !m.down && (m.role == closeguard.Client || m.late || m.brokenClose):
 		m.draining, m.lasting = true, m.now+lasts
 	case complete:
 		m.ends()
@@ -390,7 +394,11 @@ func (m *model) step() {
 // discards is what is read while only the end of TCP is awaited.
 func (m *model) discards() {
 	if len(m.queue) > 0 {
-		m.lastByte, m.queue = m.now, nil
+		m.lastByte = m.now
+		for i, f := range m.queue { // behind a broken Close there may be a whole one
+			m.comes(f, i == len(m.queue)-1)
+		}
+		m.queue = nil
 	}
 	if m.over {
 		m.ends()

@@ -8,9 +8,12 @@ type (
 	// TheirClose: the payload of a well-framed Close of the peer's is whole.
 	TheirClose struct{ Payload []byte }
 
-	// TheirFault: a header of the peer's breaks a rule. The violation's payload
-	// may still grow.
-	TheirFault struct{ Violation *Violation }
+	// TheirFault: a header of the peer's breaks a rule, that of a Close or of
+	// another frame. The violation's payload may still grow.
+	TheirFault struct {
+		Violation *Violation
+		OfClose   bool
+	}
 
 	// Trailed: bytes came behind the peer's Close.
 	Trailed struct{ Bytes int }

@@ -212,7 +212,7 @@ func (m *Machine) onRead(in Input, now time.Duration) {
 	case TheirClose:
 		m.theirClose(in, now)
 	case TheirFault:
-		m.theirFault(in.Violation)
+		m.theirFault(in)
 	case Trailed:
 		m.record.Trailing += int64(in.Bytes)
 	case Heard:
@@ -306,11 +306,11 @@ func (m *Machine) sawClose(payload []byte, now time.Duration) {
 	}
 }
 
-func (m *Machine) theirFault(v *Violation) {
+func (m *Machine) theirFault(in TheirFault) {
 	if m.record.Fault == nil {
-		m.why.Add(Protocol, v)
+		m.why.Add(Protocol, in.Violation)
 	}
-	m.record.sawFault(v)
+	m.record.sawFault(in.Violation, in.OfClose)
 }
 
 func (m *Machine) discard(n int) {
@@ -318,7 +318,7 @@ func (m *Machine) discard(n int) {
 		return // until our Close is out the other limits hold
 	}
 	if m.discarded += int64(n); m.discarded > m.limits.Bytes && m.stage < Ending {
-		if m.record.Complete() {
+		if m.record.Answered() {
 			m.line = gone // enough of waiting for its end
 		} else {
 			m.expire(CloseBytes)

@@ -114,7 +114,7 @@ func (w *world) step() {
 	case 2:
 		w.On(ReadEnded{Reason{Reset, syscall.ECONNRESET}}, w.now)
 	case 3:
-		w.On(TheirFault{NewViolation(RuleRSV, 4, nil)}, w.now)
+		w.On(TheirFault{NewViolation(RuleRSV, 4, nil), w.byte()%2 == 0}, w.now)
 	case 4:
 		w.On(Ask{Frame: w.frame(), Takeover: w.byte()%2 == 0, Insist: w.byte()%2 == 0}, w.now)
 	case 5:

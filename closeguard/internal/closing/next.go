@@ -86,9 +86,9 @@ func (m *Machine) endOrLinger(f Facts, now time.Duration) Action {
 		return Action{Do: Look}
 	case r.Aborted, m.limit != NoCause, m.out.State == Unknown:
 		return m.end()
-	case r.Complete() && r.Down == nil && m.line == up && (r.Role == Client || r.Trailing > 0):
+	case r.Answered() && r.Down == nil && m.line == up && (r.Role == Client || r.Trailing > 0 || r.BrokenClose != nil):
 		return m.awaitFIN(now)
-	case r.Complete():
+	case r.Answered():
 		return m.end()
 	case r.Received != nil && m.out.State == Lost:
 		return m.end() // there is nothing to read for any more
@@ -123,7 +123,7 @@ func (m *Machine) awaitFIN(now time.Duration) Action {
 	switch {
 	case !was.guard():
 		return Action{Do: Linger}
-	case m.record.Trailing > 0 && m.reader.ended == 0:
+	case (m.record.Trailing > 0 || m.record.BrokenClose != nil) && m.reader.ended == 0:
 		m.reader.ended = now
 		return Action{Do: HalfClose}
 	}

@@ -28,6 +28,8 @@ type Record struct {
 	Illegal *Violation // of Received's payload
 	Fault   *Violation // the first header of the peer's that broke a rule
 
+	BrokenClose *Violation // of the first Close of the peer's with such a header, which is not read as a Close
+
 	Trailing int64 // bytes that followed the peer's Close: they would turn our end of TCP into a reset
 
 	Down     error  // how the transport ended: EOF, reset, a failed Write
@@ -40,6 +42,13 @@ func (r *Record) Open() bool { return r.First == Nobody }
 
 // Complete reports whether both Close frames have crossed.
 func (r *Record) Complete() bool { return r.Sent != nil && r.Received != nil }
+
+// Answered reports whether the peer needs nothing more from us, nor we from it:
+// both Closes have crossed, or ours and one of the peer's that was broken, which
+// won't be followed by another one.
+func (r *Record) Answered() bool {
+	return r.Complete() || r.Sent != nil && r.BrokenClose != nil
+}
 
 // sawClose takes the payload of a well-framed Close of the peer's. Only the
 // first counts.
@@ -64,10 +73,14 @@ func (r *Record) sentClose(f Frame, now time.Duration) {
 	r.ends(Us, now)
 }
 
-// sawFault takes note of a header that breaks a rule of framing.
-func (r *Record) sawFault(v *Violation) {
+// sawFault takes note of a header that breaks a rule of framing, a Close's or
+// another frame's.
+func (r *Record) sawFault(v *Violation, ofClose bool) {
 	if r.Fault == nil {
 		r.Fault = v
+	}
+	if ofClose && r.BrokenClose == nil {
+		r.BrokenClose = v
 	}
 }
 

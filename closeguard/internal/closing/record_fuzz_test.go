@@ -117,7 +117,7 @@ func (l *life) step() {
 		h.abort()
 		l.record = append(l.record, happening{what: Transport, aborted: true})
 	case 4:
-		h.sawFault(&Violation{Rule: RuleRSV, Value: int64(l.next())})
+		h.sawFault(&Violation{Rule: RuleRSV, Value: int64(l.next())}, false)
 	case 5:
 		h.TimedOut = Reason{}
 		if l.next()%2 == 0 {

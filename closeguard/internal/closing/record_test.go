@@ -218,7 +218,7 @@ func TestWhatMayLeave(t *testing.T) {
 		reset     = func(h *Record) { h.sawEnd(syscall.ECONNRESET) }
 		abort     = func(h *Record) { h.abort() }
 		timeout   = func(h *Record) { h.TimedOut = Reason{ReadTimeout, errTimeout} }
-		violation = func(h *Record) { h.sawFault(&Violation{Rule: RuleRSV, Value: 4}) }
+		violation = func(h *Record) { h.sawFault(&Violation{Rule: RuleRSV, Value: 4}, false) }
 		peer      = func(p []byte) func(*Record) { return func(h *Record) { h.sawClose(p, 1) } }
 		ours      = func(h *Record) { h.sentClose(Frame{Code: GoingAway}, 1) }
 		then      = func(steps ...func(*Record)) []func(*Record) { return steps }
@@ -318,7 +318,7 @@ func TestNoBareAnswer(t *testing.T) {
 		want   string
 	}{
 		{"nothing happened", func(*Record) {}, "nothing"},
-		{"a violation", func(h *Record) { h.sawFault(&Violation{Rule: RuleMask}) }, "1002"},
+		{"a violation", func(h *Record) { h.sawFault(&Violation{Rule: RuleMask}, false) }, "1002"},
 		{"the peer's Close", func(h *Record) { h.sawClose(closeOf(4000), 1) }, "4000"},
 		{"the peer's illegal Close", func(h *Record) { h.sawClose(closeOf(0), 1) }, "1002"},
 	}
@@ -436,7 +436,7 @@ func TestWhoWasFirst(t *testing.T) {
 // None of these ends a connection.
 func TestWhatLeavesAConnectionOpen(t *testing.T) {
 	h := Record{Role: Server}
-	h.sawFault(&Violation{Rule: RuleOpcode, Value: 3})
+	h.sawFault(&Violation{Rule: RuleOpcode, Value: 3}, false)
 	h.TimedOut = Reason{ReadTimeout, errTimeout}
 	h.outgoing(closeOf(1000))
 	h.ours(Frame{Code: GoingAway})
@@ -456,8 +456,8 @@ func TestOnlyTheFirstOfEachCounts(t *testing.T) {
 	h.sentClose(Frame{1000, "second"}, 6)
 	h.sawEnd(io.EOF)
 	h.sawEnd(syscall.ECONNRESET)
-	h.sawFault(&Violation{Rule: RuleRSV})
-	h.sawFault(&Violation{Rule: RuleMask})
+	h.sawFault(&Violation{Rule: RuleRSV}, false)
+	h.sawFault(&Violation{Rule: RuleMask}, false)
 
 	if got := said(h.Received); got != `1006 "first"` || h.Illegal == nil || h.Illegal.Value != 1006 {
 		t.Errorf("received %s, %v", got, h.Illegal)
