@@ -14,7 +14,7 @@ func (l *link) close(cause closing.Cause) error {
 	case l.phase != phaseOpen:
 		return l.closePlainYielding()
 	case l.app.Closed:
-		return l.errClosed("close")
+		return l.raw.errClosed("close")
 	}
 	l.quit()
 	if l.app.Serving {
@@ -104,35 +104,21 @@ func (l *link) closePlainYielding() (err error) {
 
 // wakeCalls ends the calls of the library's that are blocked.
 func (l *link) wakeCalls() {
-	l.wakeRead()
-	l.wakeWrite()
+	l.in.wake(l.raw, l.machine())
+	l.out.wake(l.raw, l.machine())
 }
 
 // wakeServed is wakeCalls while a handler runs. With TLS a Write that is under
 // way is given the moment that finishCloseYielding gives it.
 func (l *link) wakeServed() {
-	l.wakeRead()
+	l.in.wake(l.raw, l.machine())
 	if l.resumable {
-		l.wakeWrite()
+		l.out.wake(l.raw, l.machine())
 		return
 	}
 	time.AfterFunc(patience, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.wakeWrite()
+		l.out.wake(l.raw, l.machine())
 	})
-}
-
-func (l *link) wakeRead() {
-	if m := l.machine(); l.in.Locked() && m.Reader() < closing.Queued && m.Stage() < closing.Ending {
-		l.raw.SetReadDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
-	}
-	l.in.Broadcast()
-}
-
-func (l *link) wakeWrite() {
-	if m := l.machine(); l.out.Locked() && !m.GuardSends() && m.Stage() < closing.Ending {
-		l.raw.SetWriteDeadline(past) //nolint:errcheck // as above
-	}
-	l.out.Broadcast()
 }

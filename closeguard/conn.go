@@ -68,7 +68,7 @@ func (c *Conn) Close() error {
 
 // NetConn returns the connection below, for its options. Reading, writing or
 // closing it goes past the guard.
-func (c *Conn) NetConn() net.Conn { return c.link.raw }
+func (c *Conn) NetConn() net.Conn { return c.link.raw.Conn }
 
 // LocalAddr returns our address.
 func (c *Conn) LocalAddr() net.Addr { return c.link.raw.LocalAddr() }
@@ -93,7 +93,7 @@ func (l *link) setDeadlines(read, write bool, t time.Time) error {
 	if l.phase == phaseOpen {
 		switch {
 		case l.app.Closed:
-			return l.errClosed("set")
+			return l.raw.errClosed("set")
 		case l.machine().Stage() >= closing.Ending:
 			return nil
 		}
@@ -155,9 +155,9 @@ func (l *link) abort() {
 	case l.phase == phaseOpen:
 		l.cutOff(closing.ByReset)
 		l.runYielding()
-	case l.raw != nil:
+	case l.raw.Conn != nil:
 		raw := l.raw
-		l.yield(func() { closeTransport(raw, closing.ByReset) })
+		l.yield(func() { raw.closeAs(closing.ByReset) })
 	}
 }
 

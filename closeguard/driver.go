@@ -67,7 +67,7 @@ func (d guardDriver) WrapHandshake(nc net.Conn) (net.Conn, error) {
 func (d guardDriver) Witness(ctx context.Context, about driver.About) net.Conn {
 	g := d.guard
 	l := g.newLink(ctx, ConnInfo{Remote: about.Remote, Route: about.Route, Path: about.Path, Subprotocol: about.Subprotocol, Attrs: about.Attrs})
-	l.phase, l.opening, l.raw = phaseWitness, nil, unseen{}
+	l.phase, l.opening, l.raw = phaseWitness, nil, transport{unseen{}}
 	l.needEnding().ctx = ctx
 	l.opened = g.now()
 	l.in.Touch(l.opened)

@@ -7,8 +7,24 @@ import (
 	"net"
 
 	"github.com/closeguard/ws/closeguard/internal/closing"
+	"github.com/closeguard/ws/closeguard/internal/sched"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
+
+// inbound is the direction from the peer to us. Whoever has its lock needs no mu
+// for its scanner.
+type inbound struct {
+	sched.IOMutex
+	scan wire.Scanner
+}
+
+// wake ends a Read of the library's that is blocked.
+func (in *inbound) wake(raw transport, m *closing.Machine) {
+	if in.Locked() && m.Reader() < closing.Queued && m.Stage() < closing.Ending {
+		raw.SetReadDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
+	}
+	in.Broadcast()
+}
 
 // read is the library's Read. What comes is scanned and handed on as it is. As
 // in write, what is rarely needed is in functions of its own.
@@ -22,11 +38,11 @@ func (l *link) read(p []byte) (int, error) {
 // readFast is read with the direction's lock and without mu.
 func (l *link) readFast(p []byte) (int, error) {
 	n, err := l.transportRead(p)
-	if before := l.inScan; err == nil && n > 0 && n <= len(p) {
-		if l.inScan.Data(p[:n]) == n && l.in.UnlockFast(l.guard.now()) {
+	if before := l.in.scan; err == nil && n > 0 && n <= len(p) {
+		if l.in.scan.Data(p[:n]) == n && l.in.UnlockFast(l.guard.now()) {
 			return n, nil
 		}
-		l.inScan = before
+		l.in.scan = before
 	}
 	return l.endRead(p, n, err)
 }
@@ -89,7 +105,7 @@ func (l *link) endRead(p []byte, n int, err error) (int, error) {
 	l.schedule()
 	l.relax()
 	if l.app.Closed && l.phase == phaseOpen {
-		return 0, l.errClosed("read")
+		return 0, l.raw.errClosed("read")
 	}
 	return n, err
 }
@@ -114,14 +130,14 @@ func (l *link) readGate() error {
 	m := l.machine()
 	switch {
 	case l.app.Closed:
-		return l.errClosed("read")
+		return l.raw.errClosed("read")
 	case m == nil:
 		return nil
 	case m.Limit() != closing.NoCause:
 		return &limitError{sentinel(m.Limit())}
 	}
 	if r := m.Record(); r.Complete() {
-		if l.eofEndsMessage && l.inScan.InMessage() {
+		if l.eofEndsMessage && l.in.scan.InMessage() {
 			return &truncatedError{io.EOF.Error()} // rule 8
 		}
 		return io.EOF
@@ -129,7 +145,7 @@ func (l *link) readGate() error {
 		return r.Down // the guard has closed what had ended
 	}
 	if m.Stage() >= closing.Ending || m.Reader() >= closing.Queued {
-		return l.errClosed("read")
+		return l.raw.errClosed("read")
 	}
 	return nil
 }
@@ -208,7 +224,7 @@ func (l *link) passThrough() {
 const maxEarly = 1 << 20
 
 // claim takes note of the reserved bits that the agreed extensions use.
-func (l *link) claim(rsv byte) { l.inScan.Claimed, l.outScan.Claimed = rsv, rsv }
+func (l *link) claim(rsv byte) { l.in.scan.Claimed, l.out.scan.Claimed = rsv, rsv }
 
 // scanIn follows the peer's frames up to its Close; nothing counts after that.
 func (l *link) scanIn(p []byte) {
@@ -216,7 +232,7 @@ func (l *link) scanIn(p []byte) {
 		l.on(closing.Trailed{Bytes: len(p)})
 		return
 	}
-	s := &l.inScan
+	s := &l.in.scan
 	if n := s.Data(p); n > 0 {
 		l.life.saw(s.Opcode(), l.guard)
 		if n == len(p) {
@@ -285,7 +301,7 @@ func (l *link) readFailed(err error) error {
 	case m.Stage() >= closing.Ending:
 		return l.readGate() // the guard has ended TCP: what the peer makes of that is no cause
 	case isEOF(err):
-		if l.eofEndsMessage && l.inScan.InMessage() && !m.TheirCloseCame() {
+		if l.eofEndsMessage && l.in.scan.InMessage() && !m.TheirCloseCame() {
 			err = &truncatedError{err.Error()} // rule 8
 		}
 		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: closing.EOF, Err: err}})

@@ -134,7 +134,7 @@ func (l *link) unread(cause closing.Cause) bool {
 	if l.in.Locked() || cause != closing.PingTimeout && cause != closing.IdleTimeout {
 		return false
 	}
-	n, known := unreadBytes(l.raw)
+	n, known := unreadBytes(l.raw.Conn)
 	return n > 0 || !known && cause == closing.PingTimeout
 }
 
@@ -172,7 +172,7 @@ func (l *link) ping() {
 		f.isStuck(l)
 		return
 	}
-	if !l.outScan.Between() || m.CloseCut() || m.Edge() != closing.Boundary {
+	if !l.out.scan.Between() || m.CloseCut() || m.Edge() != closing.Boundary {
 		return
 	}
 	l.out.LockNow()

@@ -23,7 +23,7 @@ type lingering struct{ place *list.Element }
 // many, the first one has to go.
 func (g *Guard) linger(l *link) {
 	if victim := g.lingerers.add(l, g.opts.MaxClosing); victim != nil {
-		g.closers.Do(victim.evict)
+		g.closers.Do(func() { victim.happened(closing.LimitReached{Limit: closing.Evicted}) })
 	}
 }
 
@@ -57,12 +57,4 @@ func (l *link) leaveLinger() {
 		s.all.Remove(l.end.linger.place)
 		l.end.linger.place = nil
 	}
-}
-
-// evict ends a connection for the sake of others.
-func (l *link) evict() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.on(closing.LimitReached{Limit: closing.Evicted})
-	l.run()
 }

@@ -11,7 +11,6 @@ import (
 	"weak"
 
 	"github.com/closeguard/ws/closeguard/internal/closing"
-	"github.com/closeguard/ws/closeguard/internal/sched"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
@@ -32,7 +31,7 @@ type link struct {
 	identity
 
 	mu    sync.Mutex
-	raw   net.Conn // nil until the program hijacks or wraps it
+	raw   transport // without a net.Conn until the program hijacks or wraps it
 	conn  weak.Pointer[Conn]
 	over  atomic.Bool // TCP is closed and the end is final
 	phase phase
@@ -41,8 +40,8 @@ type link struct {
 	traits
 	app closing.App
 
-	in, out         sched.IOMutex
-	inScan, outScan wire.Scanner // whoever has the direction's lock needs no mu for its scanner
+	in  inbound
+	out outbound
 
 	opened instant
 
@@ -120,15 +119,15 @@ type instant = time.Duration
 func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
 	l := &link{guard: g, opening: &opening{ctx: ctx}}
 	l.identify(info)
-	l.inScan.Masked = info.Role == Server
-	l.outScan.Masked = info.Role == Client
+	l.in.scan.Masked = info.Role == Server
+	l.out.scan.Masked = info.Role == Client
 	return l
 }
 
 // attach gives the link its transport.
 func (l *link) attach(raw net.Conn) {
-	l.raw = raw
-	l.resumable = resumesWrites(raw)
+	l.raw = transport{raw}
+	l.resumable = l.raw.resumesWrites()
 	if a := raw.RemoteAddr(); l.remote == "" && a != nil {
 		l.remote = a.String()
 	}
@@ -210,13 +209,21 @@ func (l *link) needEnding() *ending {
 // on tells the machine what has happened. What follows is for run.
 func (l *link) on(in closing.Input) { l.needEnding().On(in, l.guard.now()) }
 
+// happened tells the machine what has happened, and carries out what follows.
+func (l *link) happened(in closing.Input) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.on(in)
+	l.run()
+}
+
 // facts are what the machine can't know.
 func (l *link) facts() closing.Facts {
 	writing := l.out.Locked()
 	return closing.Facts{
 		Reading:  l.in.Locked(),
 		Writing:  writing,
-		Between:  !writing && l.outScan.Between(), // else the scanner is the writer's
+		Between:  !writing && l.out.scan.Between(), // else the scanner is the writer's
 		LastByte: l.lastByte(),
 		App:      l.app,
 	}
@@ -267,7 +274,10 @@ func (l *link) step(send func(closing.Action), end func(closing.Manner)) bool {
 	case closing.Look:
 		l.guard.lookers.Do(l.look)
 	case closing.HalfClose:
-		l.guard.closers.Do(l.halfClose)
+		l.guard.closers.Do(func() {
+			defer l.survive()
+			l.raw.halfClose()
+		})
 	case closing.EndTCP:
 		l.guard.alarms.Set(l, 0)
 		end(a.How)

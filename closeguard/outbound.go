@@ -8,8 +8,24 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard/internal/closing"
+	"github.com/closeguard/ws/closeguard/internal/sched"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
+
+// outbound is the direction from us to the peer. Whoever has its lock needs no mu
+// for its scanner.
+type outbound struct {
+	sched.IOMutex
+	scan wire.Scanner
+}
+
+// wake ends a Write of the library's that is blocked.
+func (out *outbound) wake(raw transport, m *closing.Machine) {
+	if out.Locked() && !m.GuardSends() && m.Stage() < closing.Ending {
+		raw.SetWriteDeadline(past) //nolint:errcheck // a transport without deadlines can't be woken
+	}
+	out.Broadcast()
+}
 
 // write is the library's Write. Data passes as it is, in one piece; only where
 // a Close begins is anything looked at or changed. What is rarely needed is in
@@ -23,9 +39,9 @@ func (l *link) write(p []byte) (int, error) {
 
 // writeFast is write with the direction's lock and without mu.
 func (l *link) writeFast(p []byte) (n int, err error) {
-	before := l.outScan
-	if l.outScan.Data(p) != len(p) {
-		l.outScan = before
+	before := l.out.scan
+	if l.out.scan.Data(p) != len(p) {
+		l.out.scan = before
 		return l.writeLocked(p, true)
 	}
 	returned := false
@@ -121,7 +137,7 @@ func (l *link) writeFramesYielding(p []byte) (int, error) {
 	}
 	ahead := 0
 	if l.end == nil || l.end.held == nil {
-		before := l.outScan
+		before := l.out.scan
 		k := l.passable(p)
 		if k > 0 || len(p) == 0 {
 			n, err := l.passDataYielding(p[:k], before)
@@ -152,7 +168,7 @@ func (l *link) writeGate() error {
 	m := l.machine()
 	switch {
 	case l.app.Closed:
-		return l.errClosed("write")
+		return l.raw.errClosed("write")
 	case m == nil:
 		return nil
 	case m.Limit() != closing.NoCause:
@@ -166,7 +182,7 @@ func (l *link) writeGate() error {
 	case r.Down != nil && !r.Aborted && !isEOF(r.Down):
 		return r.Down // the guard has closed what had ended
 	default:
-		return l.errClosed("write")
+		return l.raw.errClosed("write")
 	}
 }
 
@@ -235,7 +251,7 @@ func (l *link) writeHTTPYielding(p []byte) (int, error) {
 // scanner there, ahead of the wire: nobody else looks at it until the Write is
 // over.
 func (l *link) passable(p []byte) (n int) {
-	s := &l.outScan
+	s := &l.out.scan
 	ours := l.machine().Out() == closing.Pending
 	if !ours {
 		if n = s.Data(p); n > 0 {
@@ -276,11 +292,11 @@ func (l *link) passDataYielding(p []byte, before wire.Scanner) (int, error) {
 // shall see.
 func (l *link) wroteData(p []byte, before wire.Scanner, n int, err error) (int, error) {
 	if n < len(p) {
-		l.outScan = before
+		l.out.scan = before
 		l.advance(p[:n])
 	}
 	if n > 0 {
-		l.life.saw(l.outScan.Opcode(), l.guard) // it may have taken long
+		l.life.saw(l.out.scan.Opcode(), l.guard) // it may have taken long
 	}
 	switch {
 	case err != nil && l.phase == phaseOpen:
@@ -295,7 +311,7 @@ func (l *link) wroteData(p []byte, before wire.Scanner, n int, err error) (int, 
 
 func (l *link) advance(p []byte) {
 	for {
-		n, token := l.outScan.Next(p)
+		n, token := l.out.scan.Next(p)
 		if p = p[n:]; token == wire.More {
 			return
 		}
@@ -334,7 +350,7 @@ func (l *link) writeRanOut(rest []byte, err error) error {
 		if l.cutFrame(rest); l.machine().Edge() == closing.Owed {
 			return nil
 		}
-		return l.errClosed("write")
+		return l.raw.errClosed("write")
 	}
 	l.on(closing.RanOut{Reason: closing.Reason{Cause: closing.WriteTimeout, Err: err}})
 	return err
@@ -345,7 +361,7 @@ func (l *link) writeRanOut(rest []byte, err error) error {
 // not handed over yet, as it writes frames in pieces, is owed: coder/websocket
 // writes 4 KiB and the rest, gorilla/websocket header and payload.
 func (l *link) cutFrame(rest []byte) {
-	s := l.outScan
+	s := l.out.scan
 	if s.Between() {
 		return
 	}
@@ -361,14 +377,14 @@ func (l *link) cutFrame(rest []byte) {
 	}
 	l.on(closing.FrameCut{Rest: rest[:n], Owed: owed})
 	if l.end.Edge() != closing.Broken {
-		l.outScan = s
+		l.out.scan = s
 	}
 }
 
 // writeOwedYielding takes what the library still writes of the frame that its
 // close cut. With the frame's end it learns that the connection is closed.
 func (l *link) writeOwedYielding(p []byte) (int, error) {
-	before := l.outScan
+	before := l.out.scan
 	l.cutFrame(p)
 	if l.end.Edge() == closing.Owed {
 		return len(p), nil
@@ -380,7 +396,7 @@ func (l *link) writeOwedYielding(p []byte) (int, error) {
 		n += took
 	}
 	l.runYielding()
-	return n, l.errClosed("write")
+	return n, l.raw.errClosed("write")
 }
 
 // heldClose is a Close of the library's until its last byte has come: nobody
@@ -413,7 +429,7 @@ func (h *heldClose) take(p []byte) (n int, whole bool) {
 func (l *link) writeCloseYielding(p []byte) (int, error) {
 	e := l.needEnding()
 	if e.held == nil {
-		e.held = &heldClose{scan: l.outScan}
+		e.held = &heldClose{scan: l.out.scan}
 	}
 	h := e.held
 	n, whole := h.take(p)
@@ -472,16 +488,16 @@ func (l *link) afterClose(p []byte) (int, error) {
 		e.held, n = nil, took
 	}
 	for {
-		took, token := l.outScan.Next(p[n:])
+		took, token := l.out.scan.Next(p[n:])
 		n += took
 		switch token {
 		case wire.More:
 			return n, nil
 		case wire.Start:
-			if op := l.outScan.Opcode(); op != wire.Close && op != wire.Pong {
+			if op := l.out.scan.Opcode(); op != wire.Close && op != wire.Pong {
 				// The next Write begins with a frame again.
-				l.outScan = wire.Scanner{Masked: l.outScan.Masked, Claimed: l.outScan.Claimed}
-				return max(n-took, 0), l.errClosed("write")
+				l.out.scan = wire.Scanner{Masked: l.out.scan.Masked, Claimed: l.out.scan.Claimed}
+				return max(n-took, 0), l.raw.errClosed("write")
 			}
 		case wire.End:
 		}
