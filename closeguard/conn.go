@@ -153,31 +153,18 @@ func (l *link) abort() {
 	defer l.mu.Unlock()
 	switch {
 	case l.phase == phaseOpen:
-		l.cutOff(closing.ByReset)
-		l.runYielding()
+		l.failYielding(closing.ByReset)
 	case l.raw.Conn != nil:
 		raw := l.raw
 		l.yield(func() { raw.closeAs(closing.ByReset) })
 	}
 }
 
-// cutOff ends the connection without a closing handshake. What follows is for run.
-func (l *link) cutOff(how closing.Manner) {
+// failYielding ends the connection without a closing handshake: it fails it, as
+// RFC 6455 section 7.1.7 says.
+func (l *link) failYielding(how closing.Manner) {
 	l.on(closing.CutOff{How: how, Reason: closing.Reason{Cause: closing.Aborted}})
-}
-
-// cutBare cuts a connection short that nobody has begun to close, and reports
-// whether it is none.
-func (l *link) cutBare() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.machine()
-	if r := m.Record(); l.phase != phaseOpen || l.app.Serving || !r.Open() || m.Busy() {
-		return false
-	}
-	l.cutOff(closing.CutUnread)
 	l.runYielding()
-	return true
 }
 
 func (l *link) closeEvent() CloseEvent {

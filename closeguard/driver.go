@@ -127,9 +127,23 @@ func (d connDriver) Extensions(header string) {
 
 func (d connDriver) CloseNow() {
 	defer runtime.KeepAlive(d.conn)
-	if l := d.conn.link; !l.cutBare() {
-		l.close(closing.NoCause) //nolint:errcheck // closed twice is closed
+	if !d.fail() {
+		d.conn.link.close(closing.NoCause) //nolint:errcheck // closed twice is closed
 	}
+}
+
+// fail ends a connection that nobody has begun to close, and reports whether it
+// is one.
+func (d connDriver) fail() bool {
+	l := d.conn.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.machine()
+	if r := m.Record(); l.phase != phaseOpen || l.app.Serving || !r.Open() || m.Busy() {
+		return false
+	}
+	l.failYielding(closing.CutUnread)
+	return true
 }
 
 func (d connDriver) Abandon() { d.conn.abandon() }

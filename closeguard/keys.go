@@ -11,14 +11,13 @@ import (
 // "user:42", in place of those it had. It may be called before the 101.
 func (h *Handle) SetKeys(keys ...string) {
 	if h != nil {
-		h.link.setKeys(keys)
+		h.link.guard.setKeys(h.link, keys)
 	}
 }
 
-func (l *link) setKeys(keys []string) {
+func (g *Guard) setKeys(l *link, keys []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	g := l.guard
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.unkey(l)
@@ -97,7 +96,7 @@ func (g *Guard) kick(ctx context.Context, links []*link, frame CloseFrame) (Repo
 	r.sealed()
 	send := g.sender()
 	for _, l := range links {
-		send(func() bool { return l.closeIn(r, frame) })
+		send(func() bool { return r.close(l, frame) })
 	}
 	return r.wait(ctx)
 }

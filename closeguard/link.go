@@ -109,7 +109,7 @@ type ending struct {
 	panic  *PanicError
 	ctx    context.Context // for the observers, from when the Conn is not needed any more
 
-	linger lingering
+	linger lingerer // reads when the library doesn't
 }
 
 // instant is a time on the guard's clock, which is never 0.
@@ -201,7 +201,7 @@ func (l *link) machine() *closing.Machine {
 func (l *link) needEnding() *ending {
 	if l.end == nil {
 		l.attend()
-		l.end = &ending{Machine: closing.New(closing.Role(l.role), &l.guard.limits)}
+		l.end = &ending{Machine: closing.New(closing.Role(l.role), &l.guard.limits), linger: lingerer{link: l}}
 	}
 	return l.end
 }
@@ -270,9 +270,9 @@ func (l *link) step(send func(closing.Action), end func(closing.Manner)) bool {
 		l.out.LockNow()
 		send(a)
 	case closing.Linger:
-		l.startLinger()
+		l.end.linger.start()
 	case closing.Look:
-		l.guard.lookers.Do(l.look)
+		l.guard.lookers.Do(l.end.linger.look)
 	case closing.HalfClose:
 		l.guard.closers.Do(func() {
 			defer l.survive()
@@ -303,16 +303,16 @@ func (l *link) settleEnd() {
 		return
 	}
 	l.over.Store(true)
-	l.leaveLinger()
+	l.guard.lingerers.remove(&e.linger)
 	l.guard.ended(l)
-	for _, r := range l.end.rounds {
+	for _, r := range e.rounds {
 		r.ended(l)
 	}
 	if l.audience != nil && l.audience.done != nil {
 		close(l.audience.done)
 	}
 	if c := l.conn.Value(); c != nil {
-		l.end.ctx = c.ctx
+		e.ctx = c.ctx
 		runtime.SetFinalizer(c, nil) // nothing is left to be done for it
 	}
 }

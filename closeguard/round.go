@@ -61,6 +61,40 @@ func (r *round) joinAll(links []*link) {
 	}
 }
 
+// close starts the closing handshake of one of the connections. It blocks for a
+// moment if the Close can't leave, and says whether it has.
+func (r *round) close(l *link, f CloseFrame) (left bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.join(l)
+	if l.phase == phaseOpen {
+		l.on(closing.Ask{Frame: f.inside(), Reason: closing.Reason{Cause: r.cause}})
+		l.pushYielding()
+	}
+	return !l.machine().Busy()
+}
+
+// fail ends one without a closing handshake when the round's time is over.
+func (r *round) fail(l *link) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase == phaseOpen && l.machine().Stage() < closing.Ending {
+		l.on(closing.Told{Reason: closing.Reason{Cause: r.cause}})
+		l.failYielding(closing.ByReset)
+	}
+}
+
+// disown has one's end reported even if its handler is still running, and says
+// whether it is.
+func (r *round) disown(l *link) (serving bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	serving = l.app.Serving
+	l.app.Serving, l.app.UnderMiddleware = false, false
+	l.run()
+	return serving
+}
+
 // count enters a connection's end in the report, and how long it took.
 func (r *round) count(ev CloseEvent, took time.Duration) {
 	r.mu.Lock()
@@ -141,13 +175,13 @@ func (r *round) wait(ctx context.Context) (Report, error) {
 // observers: what they write is what is known of the end.
 func (r *round) abort(why error, done <-chan struct{}) error {
 	for _, l := range r.remaining() {
-		l.cutIn(r)
+		r.fail(l)
 	}
 	handlers := 0
 	over := within(done, closing.LastWait)
 	if !over {
 		for _, l := range r.remaining() {
-			if l.disown() {
+			if r.disown(l) {
 				handlers++
 			}
 		}
@@ -181,39 +215,4 @@ func (r *round) soFar() Report {
 	report.Slowest = slices.Clone(report.Slowest)
 	report.Duration = r.guard.now() - r.began
 	return report
-}
-
-// closeIn closes the connection as one of a round's. It blocks for a moment if
-// the Close can't leave, and says whether it has.
-func (l *link) closeIn(r *round, f CloseFrame) (left bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r.join(l)
-	if l.phase == phaseOpen {
-		l.on(closing.Ask{Frame: f.inside(), Reason: closing.Reason{Cause: r.cause}})
-		l.pushYielding()
-	}
-	return !l.machine().Busy()
-}
-
-// cutIn ends the connection when the time of its round is over.
-func (l *link) cutIn(r *round) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.phase == phaseOpen && l.machine().Stage() < closing.Ending {
-		l.on(closing.Told{Reason: closing.Reason{Cause: r.cause}})
-		l.cutOff(closing.ByReset)
-		l.runYielding()
-	}
-}
-
-// disown reports the connection's end even if its handler is still running,
-// and says whether it is.
-func (l *link) disown() (serving bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	serving = l.app.Serving
-	l.app.Serving, l.app.UnderMiddleware = false, false
-	l.run()
-	return serving
 }

@@ -134,8 +134,8 @@ func (g *Guard) Close() error {
 	d.joinAll(g.all())
 	gone := g.gone(isWithin(context.Background()))
 	for _, l := range d.remaining() {
-		l.cutIn(d.round)
-		l.disown()
+		d.fail(l)
+		d.disown(l)
 	}
 	<-gone
 	return nil
@@ -171,15 +171,15 @@ func (d *drain) run(links []*link) {
 		if next, ok = d.pace(next, len(links)-i, gone); !ok {
 			return
 		}
-		if l.waits() {
+		if d.waitsFor(l) {
 			busy = append(busy, l)
 		} else {
-			send(func() bool { return l.shutDown(d) })
+			send(func() bool { return d.close(l) })
 		}
 	}
 	if len(busy) > 0 && d.awaitForce(gone) {
 		for _, l := range busy {
-			send(func() bool { return l.shutDown(d) })
+			send(func() bool { return d.close(l) })
 		}
 	}
 }
@@ -284,9 +284,9 @@ func (d *drain) yield(who *time.Ticker) {
 	}
 }
 
-// waits reports whether the connection is busy, so that a shutdown leaves it
+// waitsFor reports whether the connection is busy, so that the shutdown leaves it
 // for when it turns idle.
-func (l *link) waits() bool {
+func (d *drain) waitsFor(l *link) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.errand == busy {
@@ -299,11 +299,11 @@ func (l *link) waits() bool {
 // the link's mu.
 func (d *drain) joinLate(l *link) {
 	d.join(l)
-	l.guard.callers.Do(func() {
-		l.shutDown(d)
-		if l.guard.closes() {
-			l.cutIn(d.round)
-			l.disown()
+	d.guard.callers.Do(func() {
+		d.close(l)
+		if d.guard.closes() {
+			d.fail(l)
+			d.disown(l)
 		}
 	})
 }
@@ -315,12 +315,12 @@ func (g *Guard) closes() bool {
 	return g.aborting
 }
 
-// shutDown closes the connection for a shutdown; see closeIn.
-func (l *link) shutDown(d *drain) (left bool) {
+// close closes one of the connections with the frame that the program wants.
+func (d *drain) close(l *link) (left bool) {
 	l.mu.Lock()
 	info := l.info()
 	l.mu.Unlock()
-	return l.closeIn(d.round, l.guard.shutdownFrame(info))
+	return d.round.close(l, d.guard.shutdownFrame(info))
 }
 
 // shutdown is the one that has begun, nil if none has.
@@ -334,18 +334,19 @@ func (g *Guard) shutdown() *drain {
 // should let it finish. It is idle until then and again after [Handle.Idle].
 func (h *Handle) Busy() {
 	if h != nil {
-		h.link.setBusy(true)
+		h.setBusy(true)
 	}
 }
 
 // Idle takes Busy back. If a shutdown has begun, the connection is closed now.
 func (h *Handle) Idle() {
 	if h != nil {
-		h.link.setBusy(false)
+		h.setBusy(false)
 	}
 }
 
-func (l *link) setBusy(is bool) {
+func (h *Handle) setBusy(is bool) {
+	l := h.link
 	l.mu.Lock()
 	due := !is && l.errand == awaited
 	switch {
@@ -356,6 +357,6 @@ func (l *link) setBusy(is bool) {
 	}
 	l.mu.Unlock()
 	if due {
-		l.shutDown(l.guard.shutdown())
+		l.guard.shutdown().close(l)
 	}
 }
