@@ -68,7 +68,7 @@ func (l *link) describe(e *Ending, r *closing.Record, err error, over bool) {
 	}
 	e.Info = l.info()
 	e.Duration = now - l.opened
-	e.Idle = max(0, now-l.lastByte())
+	e.Idle = max(0, now-l.in.LastActive())
 	e.Sent, e.Received, e.Intended = frameOf(r.Sent), frameOf(r.Received), frameOf(r.Intended)
 	e.Panic = l.end.panic
 	e.misfit, e.aborted = r.Misfit, r.Aborted

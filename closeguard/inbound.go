@@ -234,7 +234,7 @@ func (l *link) scanIn(p []byte) {
 	}
 	s := &l.in.scan
 	if n := s.Data(p); n > 0 {
-		l.life.saw(s.Opcode(), l.guard)
+		l.life.saw(s.Opcode())
 		if n == len(p) {
 			return
 		}
@@ -249,13 +249,13 @@ func (l *link) scanIn(p []byte) {
 		switch token {
 		case wire.More:
 			if s.InPayload() {
-				l.life.saw(s.Opcode(), l.guard)
+				l.life.saw(s.Opcode())
 			}
 			return
 		case wire.Start:
 			l.frameStarts(s)
 		case wire.End:
-			l.life.saw(s.Opcode(), l.guard)
+			l.life.saw(s.Opcode())
 			if s.Opcode() == wire.Close && s.Fault() == wire.NoFault {
 				l.on(closing.TheirClose{Payload: l.end.theirs.Payload()})
 				l.on(closing.Trailed{Bytes: len(p)})

@@ -161,7 +161,7 @@ func (l *link) arm() {
 	l.phase = phaseOpen
 	l.opened = l.guard.now()
 	l.in.Touch(l.opened)
-	l.life = l.guard.newLife(l.opened)
+	l.life = newLifetime(l)
 	late := l.guard.add(l)
 	l.tellOpened()
 	l.scanIn(early)
@@ -170,9 +170,6 @@ func (l *link) arm() {
 		late.joinLate(l)
 	}
 }
-
-// lastByte is when the peer's last byte came.
-func (l *link) lastByte() instant { return l.in.LastActive() }
 
 // attend makes every Read and Write look at the state from now on.
 func (l *link) attend() {
@@ -224,7 +221,7 @@ func (l *link) facts() closing.Facts {
 		Reading:  l.in.Locked(),
 		Writing:  writing,
 		Between:  !writing && l.out.scan.Between(), // else the scanner is the writer's
-		LastByte: l.lastByte(),
+		LastByte: l.in.LastActive(),
 		App:      l.app,
 	}
 }
@@ -317,27 +314,23 @@ func (l *link) settleEnd() {
 	}
 }
 
-// schedule makes sure that Wake is called when something is due. One that is
-// called too early looks again, so an alarm is never put off.
+// schedule makes sure that Wake is called when something is due if nothing happens
+// until then. One that is called too early looks again, so an alarm is never put
+// off.
 func (l *link) schedule() {
-	if due := l.due(); due > 0 {
-		l.guard.alarms.Advance(l, due)
-	}
-}
-
-// due is when something has to be done if nothing happens until then.
-func (l *link) due() instant {
 	if l.phase != phaseOpen {
-		return closing.ProgramsTurn
+		return
 	}
 	due := closing.ProgramsTurn
 	if l.end != nil {
 		due = l.end.Due(l.facts())
 	}
-	if at, _ := l.life.next(l); at > 0 && (due <= 0 || at < due) {
+	if at, _ := l.life.next(); at > 0 && (due <= 0 || at < due) {
 		due = at
 	}
-	return due
+	if due > 0 {
+		l.guard.alarms.Advance(l, due)
+	}
 }
 
 // Place is where the guard's alarms keep the place of the link's.
@@ -351,6 +344,6 @@ func (l *link) Wake() {
 		l.end.On(closing.Tick{Facts: l.facts()}, l.guard.now())
 		l.run()
 	}
-	l.tickLife()
+	l.life.tick()
 	l.schedule()
 }

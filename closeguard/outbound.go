@@ -27,6 +27,17 @@ func (out *outbound) wake(raw transport, m *closing.Machine) {
 	out.Broadcast()
 }
 
+// frame makes a whole control frame of ours. A client's mask is fresh and nobody
+// can foresee it (RFC 6455 section 5.3).
+func (out *outbound) frame(op wire.Opcode, payload []byte) []byte {
+	if !out.scan.Masked {
+		return wire.AppendControl(nil, op, payload, nil)
+	}
+	var mask [4]byte
+	rand.Read(mask[:]) //nolint:errcheck // never fails
+	return wire.AppendControl(nil, op, payload, &mask)
+}
+
 // write is the library's Write. Data passes as it is, in one piece; only where
 // a Close begins is anything looked at or changed. What is rarely needed is in
 // functions of its own: a stack that has doubled for it would stay as large.
@@ -189,7 +200,7 @@ func (l *link) writeGate() error {
 // passYielding hands bytes to the transport.
 func (l *link) passYielding(p []byte) (int, error) {
 	for n := 0; ; {
-		l.life.writes(l)
+		l.life.writes()
 		piece := p[n:][:l.life.piece(len(p)-n)]
 		took, err := l.transportWriteYielding(piece)
 		l.life.wrote()
@@ -255,7 +266,7 @@ func (l *link) passable(p []byte) (n int) {
 	ours := l.machine().Out() == closing.Pending
 	if !ours {
 		if n = s.Data(p); n > 0 {
-			l.life.saw(s.Opcode(), l.guard)
+			l.life.saw(s.Opcode())
 			if n == len(p) {
 				return n
 			}
@@ -270,12 +281,12 @@ func (l *link) passable(p []byte) (n int) {
 		switch token {
 		case wire.More:
 			if s.InPayload() {
-				l.life.saw(s.Opcode(), l.guard)
+				l.life.saw(s.Opcode())
 			}
 			return n
 		case wire.Start:
 		case wire.End:
-			l.life.saw(s.Opcode(), l.guard)
+			l.life.saw(s.Opcode())
 		}
 	}
 }
@@ -296,7 +307,7 @@ func (l *link) wroteData(p []byte, before wire.Scanner, n int, err error) (int, 
 		l.advance(p[:n])
 	}
 	if n > 0 {
-		l.life.saw(l.out.scan.Opcode(), l.guard) // it may have taken long
+		l.life.saw(l.out.scan.Opcode()) // it may have taken long
 	}
 	switch {
 	case err != nil && l.phase == phaseOpen:
@@ -438,7 +449,7 @@ func (l *link) writeCloseYielding(p []byte) (int, error) {
 	}
 	e.held = nil
 	if v := e.Outgoing(h.payload.Payload(), l.guard.now()); v.Send {
-		frame := l.frame(wire.Close, v.Payload)
+		frame := l.out.frame(wire.Close, v.Payload)
 		if head := h.scan.Header(); h.scan.Fault() == wire.NoFault && head.Masked && bytes.Equal(v.Payload, h.payload.Payload()) {
 			frame = wire.AppendControl(nil, wire.Close, v.Payload, &head.Mask) // as the library wrote it
 		}
@@ -557,7 +568,7 @@ func (l *link) writeOursYielding(a closing.Action, d time.Duration) {
 	defer l.out.Unlock()
 	b := a.Bytes
 	if !a.Whole {
-		b = append(b, l.frame(wire.Close, a.Payload)...)
+		b = append(b, l.out.frame(wire.Close, a.Payload)...)
 	}
 	if l.end.Stage() >= closing.Ending {
 		l.on(closing.Wrote{Reason: closing.Reason{Cause: closing.TransportFailed, Err: net.ErrClosed}, Rest: b})
@@ -594,15 +605,4 @@ func (l *link) awaitSentYielding(d time.Duration) {
 		case <-t.C:
 		}
 	})
-}
-
-// frame makes a whole control frame of ours. A client's mask is fresh and
-// nobody can foresee it (RFC 6455 section 5.3).
-func (l *link) frame(op wire.Opcode, payload []byte) []byte {
-	if l.role == Server {
-		return wire.AppendControl(nil, op, payload, nil)
-	}
-	var mask [4]byte
-	rand.Read(mask[:]) //nolint:errcheck // never fails
-	return wire.AppendControl(nil, op, payload, &mask)
 }
