@@ -36,7 +36,7 @@ func (l *link) leaveYielding(why closing.Reason) {
 	var bare *closing.Frame
 	if l.machine().MayBegin() {
 		bare = l.bareCloseYielding()
-		l.noteCanceled()
+		l.noteCanceled(l.watched.canceled())
 	}
 	l.on(closing.LibraryClosed{Bare: bare, Reason: why})
 }

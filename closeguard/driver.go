@@ -99,8 +99,6 @@ type connDriver struct{ conn *Conn }
 
 func (d connDriver) Guarded() bool { return d.conn.link.phase != phaseWitness }
 
-func (d connDriver) Begin(ctx context.Context) driver.Call { return d.conn.link.call(ctx) }
-
 func (d connDriver) CheckClose(payload []byte) (code int, reason string, err error) {
 	f, err := ParseCloseFrame(payload)
 	if err == nil {
@@ -108,8 +106,6 @@ func (d connDriver) CheckClose(payload []byte) (code int, reason string, err err
 	}
 	return int(f.Code), f.Reason, err
 }
-
-func (d connDriver) Serve(handler func() error) { d.conn.link.serve(handler) }
 
 func (d connDriver) StrictEOF() {
 	l := d.conn.link

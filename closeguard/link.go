@@ -27,7 +27,6 @@ import (
 // the direction's lock instead. It is given up in yield and in the direction's
 // lock, and in functions whose names end in Yielding.
 type link struct {
-	guard *Guard
 	identity
 
 	mu    sync.Mutex
@@ -51,7 +50,7 @@ type link struct {
 	*opening           // nil when the opening handshake is over
 	end      *ending   // nil while nothing points to an end
 	life     *lifetime // nil if no lifetime is limited
-	watched  *watch    // contexts of calls, see Call
+	watched  watched   // contexts of calls
 	audience *audience // nil if nobody is to be told
 }
 
@@ -117,8 +116,7 @@ type instant = time.Duration
 
 // newLink is a connection of which nothing is known but the request.
 func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
-	l := &link{guard: g, opening: &opening{ctx: ctx}}
-	l.identify(info)
+	l := &link{identity: newIdentity(g, info), role: info.Role, opening: &opening{ctx: ctx}}
 	l.in.scan.Masked = info.Role == Server
 	l.out.scan.Masked = info.Role == Client
 	return l
@@ -149,7 +147,8 @@ func (l *link) armYielding() {
 	var attrs []slog.Attr
 	l.yield(func() { attrs = u.ask() })
 	if l.phase == phaseHTTP { // else it was closed meanwhile
-		l.learn(u, attrs)
+		l.matched(u.request.Pattern, attrs)
+		u.request = nil // it is the program's alone from here on
 		l.arm()
 	}
 }

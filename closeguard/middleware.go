@@ -47,12 +47,12 @@ func (g *Guard) upgrade(w http.ResponseWriter, r *http.Request, do func(http.Res
 	defer func() {
 		u.over(returned)
 		if returned {
-			u.ctx.link.surfaced()
+			u.surfaced()
 			return
 		}
 		v := recover()
 		u.ctx.link.panicked(v)
-		u.ctx.link.surfaced()
+		u.surfaced()
 		if v != nil {
 			panic(v)
 		}
@@ -245,6 +245,15 @@ func (u *upgrade) over(returned bool) {
 	u.settle()
 }
 
+// surfaced takes note that no panic of the handler's is to be waited for any more.
+func (u *upgrade) surfaced() {
+	l := u.ctx.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.app.UnderMiddleware = false
+	l.run()
+}
+
 // settle ends the time in which a shutdown has to wait for the request.
 func (u *upgrade) settle() {
 	g := u.ctx.link.guard
@@ -257,24 +266,12 @@ func (u *upgrade) settle() {
 	}
 }
 
-// handle makes the Conn of a link.
-
 // ask asks the program, at the 101, for the connection's attributes.
 func (u *upgrade) ask() (attrs []slog.Attr) {
 	if g := u.ctx.link.guard; g.opts.Attrs != nil {
 		g.protect(&u.ctx, "Options.Attrs", func() { attrs = slices.Clone(g.opts.Attrs(u.request)) })
 	}
 	return attrs
-}
-
-// learn takes what the request tells. From here on it is the program's alone.
-func (l *link) learn(u *upgrade, attrs []slog.Attr) {
-	l.route = u.request.Pattern
-	if len(attrs) > 0 {
-		labels := l.needLabels()
-		labels.attrs = append(attrs, labels.attrs...)
-	}
-	u.request = nil
 }
 
 // refuse notes that the request got another answer than 101.

@@ -13,9 +13,10 @@ import (
 // internalError is what a peer is told of a handler that failed.
 var internalError = CloseFrame{Code: InternalError, Reason: "internal error"}
 
-// serve runs a handler for the connection and closes it as the handler's return
+// Serve runs a handler for the connection and closes it as the handler's return
 // says.
-func (l *link) serve(handler func() error) {
+func (d connDriver) Serve(handler func() error) {
+	l := d.conn.link
 	l.mu.Lock()
 	l.app.Serving = true
 	l.mu.Unlock()
@@ -32,11 +33,12 @@ func (l *link) serve(handler func() error) {
 	}()
 	err := handler()
 	returned = true
-	l.returned(err)
+	d.returned(err)
 }
 
 // returned closes the connection as a handler's error says.
-func (l *link) returned(err error) {
+func (d connDriver) returned(err error) {
+	l := d.conn.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	outermost, _ := find[coded](err)
@@ -50,7 +52,7 @@ func (l *link) returned(err error) {
 		f = CloseFrame{Code: ProtocolError} // the peer's fault, for which the library sent nothing (rule 5)
 	case err == nil:
 		f = CloseFrame{Code: NormalClosure}
-	case l.noFailure(err):
+	case isDone(err, l.app.Closed):
 		f = CloseFrame{Code: GoingAway}
 		if bare := l.bareCloseYielding(); bare != nil {
 			f = outside(*bare)
@@ -67,12 +69,12 @@ func (l *link) returned(err error) {
 	l.finishYielding(f)
 }
 
-// noFailure reports whether a handler's error says only that it is done: a
-// timeout, a context's end, or the program's own Close, which woke the library.
-func (l *link) noFailure(err error) bool {
+// isDone reports whether a handler's error says only that it is done: a timeout, a
+// context's end, or the program's own Close, which woke the library.
+func isDone(err error, closed bool) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, context.Canceled) || isTimeout(err) ||
-		l.app.Closed && errors.Is(err, net.ErrClosed)
+		closed && errors.Is(err, net.ErrClosed)
 }
 
 // panicked closes the connection for a handler that didn't return: v is what
