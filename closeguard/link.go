@@ -304,9 +304,7 @@ func (l *link) settleEnd() {
 	for _, r := range e.rounds {
 		r.ended(l)
 	}
-	if l.audience != nil && l.audience.done != nil {
-		close(l.audience.done)
-	}
+	l.audience.ended()
 	if c := l.conn.Value(); c != nil {
 		e.ctx = c.ctx
 		runtime.SetFinalizer(c, nil) // nothing is left to be done for it

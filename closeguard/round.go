@@ -106,7 +106,8 @@ func (r *round) count(ev CloseEvent, took time.Duration) {
 // handler or an observer. The caller has the link's mu.
 func (r *round) ended(l *link) {
 	if r.within {
-		r.count(l.tookToEnd())
+		ev := l.event(nil, false)
+		r.count(ev, l.end.took(ev))
 		r.left(l)
 	}
 }
