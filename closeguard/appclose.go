@@ -6,7 +6,8 @@ import (
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
-// close is the library's Close of the net.Conn.
+// close is the library's Close of the net.Conn. The cause counts if nothing has
+// ended the connection before.
 func (l *link) close(cause closing.Cause) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -24,21 +25,14 @@ func (l *link) close(cause closing.Cause) error {
 	if !l.over.Load() && (l.app.UnderMiddleware || l.machine().MayBegin()) && unwinding() {
 		l.app.Panic = max(l.app.Panic, closing.PanicAwaited)
 	}
-	l.leaveYielding(closing.Reason{Cause: cause})
-	l.finishCloseYielding()
-	return nil
-}
-
-// leaveYielding does what is due when the library has closed its net.Conn: no
-// silent end (rule 5). The reason counts if nothing has ended the connection
-// before.
-func (l *link) leaveYielding(why closing.Reason) {
 	var bare *closing.Frame
-	if l.machine().MayBegin() {
+	if l.machine().MayBegin() { // no silent end (rule 5)
 		bare = l.bareCloseYielding()
 		l.noteCanceled(l.watched.canceled())
 	}
-	l.on(closing.LibraryClosed{Bare: bare, Reason: why})
+	l.on(closing.LibraryClosed{Bare: bare, Reason: closing.Reason{Cause: cause}})
+	l.finishCloseYielding()
+	return nil
 }
 
 // bareCloseYielding is what a peer is told whose connection the library closes
@@ -83,7 +77,7 @@ func (l *link) finishCloseYielding() {
 		l.wakeCalls()
 	}
 	if !waited {
-		l.awaitSentYielding(patience)
+		l.end.ours.awaitYielding(patience)
 	}
 	if l.app.Gone() {
 		l.on(closing.Disowned{})

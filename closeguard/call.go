@@ -100,8 +100,8 @@ func (d connDriver) EndCall(c driver.Call, err error, telling bool) error {
 		return err
 	}
 	r := l.machine().Record()
-	if r.Open() {
-		l.awaitSentYielding(closing.LastWait) // the end may have begun, and its type not be known yet
+	if r.Open() && l.end != nil {
+		l.end.ours.awaitYielding(closing.LastWait) // the end may have begun, and its type not be known yet
 		r = l.machine().Record()
 	}
 	if m := l.machine(); telling && !c.Over && m.Stage() < closing.Reported && (!r.Open() || r.Fault != nil) &&

@@ -74,7 +74,8 @@ func (l *link) transportRead(p []byte) (n int, err error) {
 func (l *link) beginRead() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.in.Lock(&l.mu, l.unreadable) {
+	unreadable := func() bool { return l.phase == phaseOpen && l.readGate() != nil } // it need not wait for its turn
+	if !l.in.Lock(&l.mu, unreadable) {
 		return l.readGate()
 	}
 	if l.phase != phaseOpen || l.end == nil && !l.app.Closed {
@@ -121,9 +122,6 @@ func (l *link) readPanicked() {
 	l.in.Unlock()
 	l.schedule()
 }
-
-// unreadable reports whether a Read need not wait for its turn.
-func (l *link) unreadable() bool { return l.phase == phaseOpen && l.readGate() != nil }
 
 // readGate is the error of a Read on a connection that is read no more.
 func (l *link) readGate() error {
@@ -243,7 +241,7 @@ func (l *link) scanIn(p []byte) {
 	for {
 		n, token := s.Next(p)
 		if n > 0 && token != wire.Start && s.Opcode() == wire.Close && (token == wire.End || s.InPayload()) {
-			l.collect(s, p[:n])
+			l.needEnding().collect(s, p[:n])
 		}
 		p = p[n:]
 		switch token {
@@ -253,7 +251,9 @@ func (l *link) scanIn(p []byte) {
 			}
 			return
 		case wire.Start:
-			l.frameStarts(s)
+			if s.Opcode() == wire.Close || s.Fault() != wire.NoFault {
+				l.needEnding().frameStarts(s, l.guard.now())
+			}
 		case wire.End:
 			l.life.saw(s.Opcode())
 			if s.Opcode() == wire.Close && s.Fault() == wire.NoFault {
@@ -266,25 +266,24 @@ func (l *link) scanIn(p []byte) {
 }
 
 // frameStarts takes the header of a frame of the peer's.
-func (l *link) frameStarts(s *wire.Scanner) {
+func (e *ending) frameStarts(s *wire.Scanner, now instant) {
 	if s.Opcode() == wire.Close {
-		l.needEnding().theirs.Reset()
+		e.theirs.Reset()
 	}
 	if s.Fault() == wire.NoFault {
 		return
 	}
-	first := l.machine().Record().Fault == nil
+	first := e.Record().Fault == nil
 	v := closing.OfHeader(s)
-	l.on(closing.TheirFault{Violation: v})
-	if l.end.fault = nil; first {
-		l.end.fault = v
+	e.On(closing.TheirFault{Violation: v}, now)
+	if e.fault = nil; first {
+		e.fault = v
 	}
 }
 
 // collect keeps the payload of a Close of the peer's. An illegal one's goes into
 // the violation, as much of it as a control frame may have.
-func (l *link) collect(s *wire.Scanner, p []byte) {
-	e := l.needEnding()
+func (e *ending) collect(s *wire.Scanner, p []byte) {
 	e.theirs.Take(s, p)
 	payload := e.theirs.Payload()
 	payload = payload[:min(len(payload), wire.MaxControl)]

@@ -41,7 +41,13 @@ func newLifetime(l *link) *lifetime {
 
 // saw takes note of a piece of a frame, in either direction.
 func (f *lifetime) saw(op wire.Opcode) {
-	if f != nil && !op.Control() && f.link.guard.opts.IdleTimeout > 0 {
+	if !op.Control() {
+		f.sawData()
+	}
+}
+
+func (f *lifetime) sawData() {
+	if f != nil && f.link.guard.opts.IdleTimeout > 0 {
 		f.data = f.link.guard.now()
 	}
 }

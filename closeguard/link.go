@@ -103,8 +103,8 @@ type ending struct {
 	fault  *closing.Violation // of the frame that comes; nil: it isn't the first with one
 	held   *heldClose         // what has come of the library's Close
 
-	sent   chan struct{} // closed when our Close has left or can't, made by whoever waits
-	rounds []*round      // that closed it together with others
+	ours   ownClose
+	rounds []*round // that closed it together with others
 	panic  *PanicError
 	ctx    context.Context // for the observers, from when the Conn is not needed any more
 
@@ -197,7 +197,7 @@ func (l *link) machine() *closing.Machine {
 func (l *link) needEnding() *ending {
 	if l.end == nil {
 		l.attend()
-		l.end = &ending{Machine: closing.New(closing.Role(l.role), &l.guard.limits), linger: lingerer{link: l}}
+		l.end = &ending{Machine: closing.New(closing.Role(l.role), &l.guard.limits), ours: ownClose{link: l}, linger: lingerer{link: l}}
 	}
 	return l.end
 }
@@ -227,14 +227,14 @@ func (l *link) facts() closing.Facts {
 
 // run carries out what the machine decides, in goroutines of the guard's.
 func (l *link) run() {
-	for l.step(l.sendLater, l.endLater) {
+	for l.step((*ownClose).writeLater, l.endLater) {
 	}
 }
 
 // runYielding is run by a call of the library's, which closes TCP by itself where
 // that takes no time.
 func (l *link) runYielding() {
-	for l.step(l.sendLater, l.endYielding) {
+	for l.step((*ownClose).writeLater, l.endYielding) {
 	}
 }
 
@@ -242,11 +242,11 @@ func (l *link) runYielding() {
 // moment is enough: the process may end right behind it. It reports whether it
 // has given it that moment.
 func (l *link) pushYielding() (waited bool) {
-	send := func(a closing.Action) {
+	send := func(ours *ownClose, a closing.Action) {
 		if waited {
-			l.sendLater(a)
+			ours.writeLater(a)
 		} else {
-			waited = l.sendYielding(a)
+			waited = ours.writeYielding(a)
 		}
 	}
 	for l.step(send, l.endYielding) {
@@ -256,7 +256,7 @@ func (l *link) pushYielding() (waited bool) {
 
 // step carries out one action and reports whether there may be another one. It
 // is the only place where actions are carried out.
-func (l *link) step(send func(closing.Action), end func(closing.Manner)) bool {
+func (l *link) step(send func(*ownClose, closing.Action), end func(closing.Manner)) bool {
 	if l.end == nil || l.phase == phaseHTTP || l.phase == phasePassthrough {
 		return false
 	}
@@ -264,7 +264,7 @@ func (l *link) step(send func(closing.Action), end func(closing.Manner)) bool {
 	switch a := l.end.Next(l.facts(), l.guard.now()); a.Do {
 	case closing.SendClose:
 		l.out.LockNow()
-		send(a)
+		send(&l.end.ours, a)
 	case closing.Linger:
 		l.end.linger.start()
 	case closing.Look:
@@ -291,10 +291,7 @@ func (l *link) step(send func(closing.Action), end func(closing.Manner)) bool {
 // settleEnd does what is due once when our Close is out, or TCP closed.
 func (l *link) settleEnd() {
 	e := l.end
-	if e.sent != nil && !e.Busy() {
-		close(e.sent)
-		e.sent = nil
-	}
+	e.ours.settle()
 	if e.Stage() < closing.Ended || l.over.Load() {
 		return
 	}
