@@ -106,7 +106,7 @@ func (g *Guard) WrapConn(nc net.Conn, role Role) (*Conn, error) {
 	c := newConn(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.arm()
+	l.opening.open()
 	return c, nil
 }
 

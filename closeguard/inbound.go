@@ -155,7 +155,7 @@ func (l *link) afterRead(p []byte, err error) error {
 	case phasePassthrough, phaseWitness:
 		return err
 	case phaseHTTP:
-		l.readHTTP(p)
+		l.opening.read(p)
 		if l.phase != phaseOpen {
 			return err
 		}
@@ -174,53 +174,6 @@ func (l *link) afterRead(p []byte, err error) error {
 	return err
 }
 
-// readHTTP takes bytes that came before the opening handshake was over. To a
-// client they are the answer; a server was sent frames too early, which count
-// from the 101 on.
-func (l *link) readHTTP(p []byte) {
-	if l.role == Server {
-		l.early = append(l.early, p...)
-		if len(l.early) > maxEarly {
-			l.passThrough()
-		}
-		return
-	}
-	head := &l.head
-	n := head.Feed(p)
-	if l.proxy == proxyAsked && head.Done() && head.Status == 200 {
-		// The proxy has connected; the server's answer is still to come.
-		l.proxy, *head = proxyNone, wire.Head{}
-		p = p[n:]
-		n = head.Feed(p)
-	}
-	switch {
-	case head.Bad(), head.Done() && head.Status != 101:
-		l.passThrough()
-	case head.Done():
-		l.agreeOn(clip(head.Subprotocol, maxPath))
-		l.claim(head.Claimed)
-		l.early = bytes.Clone(p[n:])
-		l.arm()
-	}
-}
-
-// proxy is whether a client asked a proxy to CONNECT.
-type proxy uint8
-
-const (
-	proxyNone  proxy = iota
-	proxyAsked       // and its answer is still to come
-)
-
-// passThrough takes note that there will be no 101.
-func (l *link) passThrough() {
-	l.phase, l.opening = phasePassthrough, nil
-	l.guard.ended(l)
-}
-
-// maxEarly is how much may come before the 101 is out; more is no WebSocket.
-const maxEarly = 1 << 20
-
 // claim takes note of the reserved bits that the agreed extensions use.
 func (l *link) claim(rsv byte) { l.in.scan.Claimed, l.out.scan.Claimed = rsv, rsv }
 
@@ -232,7 +185,7 @@ func (l *link) scanIn(p []byte) {
 	}
 	s := &l.in.scan
 	if n := s.Data(p); n > 0 {
-		l.life.saw(s.Opcode())
+		l.life.sawData()
 		if n == len(p) {
 			return
 		}
@@ -240,27 +193,22 @@ func (l *link) scanIn(p []byte) {
 	}
 	for {
 		n, token := s.Next(p)
-		if n > 0 && token != wire.Start && s.Opcode() == wire.Close && (token == wire.End || s.InPayload()) {
-			l.needEnding().collect(s, p[:n])
+		if token == wire.End || token == wire.More && s.InPayload() {
+			l.life.saw(s.Opcode())
+			if s.Opcode() == wire.Close {
+				l.needEnding().collect(s, p[:n])
+			}
 		}
 		p = p[n:]
-		switch token {
-		case wire.More:
-			if s.InPayload() {
-				l.life.saw(s.Opcode())
-			}
+		switch {
+		case token == wire.More:
 			return
-		case wire.Start:
-			if s.Opcode() == wire.Close || s.Fault() != wire.NoFault {
-				l.needEnding().frameStarts(s, l.guard.now())
-			}
-		case wire.End:
-			l.life.saw(s.Opcode())
-			if s.Opcode() == wire.Close && s.Fault() == wire.NoFault {
-				l.on(closing.TheirClose{Payload: l.end.theirs.Payload()})
-				l.on(closing.Trailed{Bytes: len(p)})
-				return
-			}
+		case token == wire.Start && (s.Opcode() == wire.Close || s.Fault() != wire.NoFault):
+			l.needEnding().frameStarts(s, l.guard.now())
+		case token == wire.End && s.Opcode() == wire.Close && s.Fault() == wire.NoFault:
+			l.on(closing.TheirClose{Payload: l.end.theirs.Payload()})
+			l.on(closing.Trailed{Bytes: len(p)})
+			return
 		}
 	}
 }

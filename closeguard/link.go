@@ -2,7 +2,6 @@ package closeguard
 
 import (
 	"context"
-	"log/slog"
 	"net"
 	"runtime"
 	"sync"
@@ -47,7 +46,7 @@ type link struct {
 	place int32 // in the guard's links, guarded by its mu, from 1 on; 0: it isn't there
 	alarm int32 // in the guard's alarms, which it belongs to
 
-	*opening           // nil when the opening handshake is over
+	opening  *opening  // nil when the opening handshake is over
 	end      *ending   // nil while nothing points to an end
 	life     *lifetime // nil if no lifetime is limited
 	watched  watched   // contexts of calls
@@ -85,15 +84,6 @@ type traits struct {
 	eofEndsMessage bool
 }
 
-// opening is what is needed until the end of the opening handshake.
-type opening struct {
-	ctx     context.Context // that the request came with
-	upgrade *upgrade        // a server's request, once it was hijacked
-	head    wire.Head       // of the answer
-	early   []byte          // what the peer sent before the 101 was out
-	proxy   proxy           // of a client
-}
-
 // ending is what a connection needs from the moment that something points to
 // its end.
 type ending struct {
@@ -116,7 +106,8 @@ type instant = time.Duration
 
 // newLink is a connection of which nothing is known but the request.
 func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
-	l := &link{identity: newIdentity(g, info), role: info.Role, opening: &opening{ctx: ctx}}
+	l := &link{identity: newIdentity(g, info), role: info.Role}
+	l.opening = &opening{link: l, ctx: ctx}
 	l.in.scan.Masked = info.Role == Server
 	l.out.scan.Masked = info.Role == Client
 	return l
@@ -137,37 +128,6 @@ func (l *link) yield(f func()) {
 	l.mu.Unlock()
 	defer l.mu.Lock()
 	f()
-}
-
-// armYielding is arm for a server, which asks the program for what it wants to be
-// told of the connection.
-func (l *link) armYielding() {
-	u := l.upgrade
-	defer u.settle()
-	var attrs []slog.Attr
-	l.yield(func() { attrs = u.ask() })
-	if l.phase == phaseHTTP { // else it was closed meanwhile
-		l.matched(u.request.Pattern, attrs)
-		u.request = nil // it is the program's alone from here on
-		l.arm()
-	}
-}
-
-// arm begins the guarded part: the opening handshake has succeeded (rule 0).
-func (l *link) arm() {
-	early := l.early
-	l.opening = nil
-	l.phase = phaseOpen
-	l.opened = l.guard.now()
-	l.in.Touch(l.opened)
-	l.life = newLifetime(l)
-	late := l.guard.add(l)
-	l.tellOpened()
-	l.scanIn(early)
-	l.schedule()
-	if late != nil {
-		late.joinLate(l)
-	}
 }
 
 // attend makes every Read and Write look at the state from now on.

@@ -219,15 +219,15 @@ func (u *upgrade) begin(early []byte) {
 	l := u.ctx.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.early = early
-	l.upgrade = u
+	o := l.opening
+	o.early, o.upgrade = early, u
 	if u.status == http.StatusSwitchingProtocols {
 		// The library let net/http write the 101: that is how coder/websocket
 		// is known, which takes io.EOF for the end of a message (rule 8).
 		l.eofEndsMessage = true
-		l.agreeOn(u.Header().Get("Sec-WebSocket-Protocol"))
-		l.claim(wire.Claims(strings.Join(u.Header()["Sec-Websocket-Extensions"], ",")))
-		l.armYielding()
+		extensions := strings.Join(u.Header()["Sec-Websocket-Extensions"], ",")
+		o.agree(u.Header().Get("Sec-WebSocket-Protocol"), wire.Claims(extensions))
+		o.openYielding()
 	}
 }
 
@@ -237,10 +237,11 @@ func (u *upgrade) over(returned bool) {
 		u.status = http.StatusOK // net/http's answer for a handler that wrote nothing
 	}
 	if !u.hijacked && u.status != http.StatusSwitchingProtocols {
-		u.ctx.link.mu.Lock()
-		u.ctx.link.upgrade = u
-		u.ctx.link.refuse(u.status)
-		u.ctx.link.mu.Unlock()
+		l := u.ctx.link
+		l.mu.Lock()
+		l.opening.upgrade = u
+		l.opening.refuse(u.status)
+		l.mu.Unlock()
 	}
 	u.settle()
 }
@@ -272,16 +273,6 @@ func (u *upgrade) ask() (attrs []slog.Attr) {
 		g.protect(&u.ctx, "Options.Attrs", func() { attrs = slices.Clone(g.opts.Attrs(u.request)) })
 	}
 	return attrs
-}
-
-// refuse notes that the request got another answer than 101.
-func (l *link) refuse(status int) {
-	u, ctx := l.upgrade, l.context()
-	l.passThrough()
-	if u != nil {
-		l.route = u.request.Pattern
-		l.guard.refuse(ctx, l.info(), status, nil)
-	}
 }
 
 // hijacker finds the first Hijacker in a writer or what it wraps.

@@ -1,7 +1,6 @@
 package closeguard
 
 import (
-	"bytes"
 	"errors"
 	"net"
 
@@ -85,15 +84,15 @@ func (l *link) writeLocked(p []byte, locked bool) (int, error) {
 	}
 	switch {
 	case l.phase == phaseHTTP && l.role == Server:
-		n, err := l.writeHTTPYielding(p)
+		n, err := l.opening.writeYielding(p)
 		if err != nil || n == len(p) {
 			return n, err
 		}
 		m, err := l.writeFramesYielding(p[n:])
 		return n + m, err
 	case l.phase != phaseOpen:
-		if l.phase == phaseHTTP && bytes.HasPrefix(p, []byte("CONNECT ")) {
-			l.proxy = proxyAsked
+		if l.phase == phaseHTTP {
+			l.opening.asks(p)
 		}
 		return l.passYielding(p)
 	}
@@ -203,32 +202,6 @@ func (l *link) transportWriteYielding(p []byte) (n int, err error) {
 	n, err = l.raw.Write(p)
 	returned = true
 	return counted(n, len(p), err)
-}
-
-// writeHTTPYielding passes the answer to an upgrade, up to the end of a 101's
-// head (rule 0): what is behind that is frames.
-func (l *link) writeHTTPYielding(p []byte) (int, error) {
-	head := &l.head
-	k := head.Feed(p)
-	switched := head.Done() && head.Status == 101
-	if !switched {
-		k = len(p)
-	}
-	n, err := l.passYielding(p[:k])
-	switch {
-	case l.phase != phaseHTTP: // closed meanwhile
-	case switched && err != nil:
-		l.refuse(0) // the peer has part of a head
-	case switched:
-		l.agreeOn(head.Subprotocol)
-		l.claim(head.Claimed)
-		l.armYielding()
-	case head.Bad():
-		l.refuse(0)
-	case head.Done():
-		l.refuse(head.Status)
-	}
-	return n, err
 }
 
 // wroteData takes note that n bytes of p have left, and returns what the library
