@@ -17,12 +17,12 @@ func (l *link) close(cause closing.Cause) error {
 	case l.app.Closed:
 		return l.raw.errClosed("close")
 	}
-	l.quit()
+	l.libraryDone()
 	if l.app.Serving {
 		l.wakeServed()
 		return nil
 	}
-	if !l.over.Load() && (l.app.UnderMiddleware || l.machine().MayBegin()) && unwinding() {
+	if !l.ended.Load() && (l.app.UnderMiddleware || l.machine().MayBegin()) && unwinding() {
 		l.app.Panic = max(l.app.Panic, closing.PanicAwaited)
 	}
 	var bare *closing.Frame
@@ -54,14 +54,14 @@ func (l *link) bareCloseYielding() *closing.Frame {
 	return &frame
 }
 
-// quit takes note that the library is done with the connection. Of a frame that
+// libraryDone takes note that the library is done with the connection. Of a frame that
 // it writes in pieces, and is not in a Write of, it owes the rest.
-func (l *link) quit() {
+func (l *link) libraryDone() {
 	if l.app.Closed {
 		return
 	}
 	l.app.Closed = true
-	l.attend()
+	l.disableFast()
 	m := l.machine()
 	if r := m.Record(); !l.out.Locked() && !m.CloseCut() && r.TimedOut.Err == nil {
 		l.cutFrame(nil)

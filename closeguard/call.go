@@ -61,7 +61,7 @@ func (l *link) noteCanceled(ctx context.Context) {
 // Begin begins a call of the library's.
 func (d connDriver) Begin(ctx context.Context) driver.Call {
 	l := d.conn.link
-	c := driver.Call{Conn: d, Over: l.over.Load()}
+	c := driver.Call{Conn: d, Over: l.ended.Load()}
 	if ctx != nil && ctx.Done() != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()

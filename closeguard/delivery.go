@@ -62,7 +62,7 @@ func (l *link) waitDone() <-chan struct{} {
 	a := l.needAudience()
 	if a.done == nil {
 		a.done = make(chan struct{})
-		if l.over.Load() {
+		if l.ended.Load() {
 			close(a.done)
 		}
 	}

@@ -176,7 +176,7 @@ func (d connDriver) conclude(in closing.Input) {
 	l := d.conn.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over.Load() {
+	if l.ended.Load() {
 		return
 	}
 	if _, closed := in.(closing.CutOff); !closed || l.machine().Record().First == closing.Nobody {
@@ -189,7 +189,7 @@ func (d connDriver) conclude(in closing.Input) {
 // abandon runs when the program has dropped the Conn. It must not block.
 func (c *Conn) abandon() {
 	l := c.link
-	if l.over.Load() {
+	if l.ended.Load() {
 		return
 	}
 	l.guard.callers.Do(func() {

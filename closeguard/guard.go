@@ -157,7 +157,7 @@ func (g *Guard) remove(l *link) {
 		g.links[last] = nil
 		g.links, l.place = g.links[:last], 0
 	}
-	g.settle()
+	g.wakeIfIdle()
 }
 
 // ended takes a connection that has ended out of what can be closed.
@@ -167,12 +167,12 @@ func (g *Guard) ended(l *link) {
 	g.unkey(l)
 	if l.place != 0 {
 		g.live--
-		g.settle()
+		g.wakeIfIdle()
 	}
 }
 
-// settle wakes whoever waits for the end of everything.
-func (g *Guard) settle() {
+// wakeIfIdle wakes whoever waits for the end of everything.
+func (g *Guard) wakeIfIdle() {
 	if g.allEnded != nil && g.live == 0 {
 		close(g.allEnded)
 		g.allEnded = nil
@@ -232,7 +232,7 @@ func (g *Guard) refuse(ctx context.Context, info ConnInfo, status int, err error
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			g.busy--
-			g.settle()
+			g.wakeIfIdle()
 		}()
 		g.observe(ctx, &Refused{Info: info, Status: status, Err: err})
 	})

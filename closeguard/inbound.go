@@ -104,7 +104,7 @@ func (l *link) endRead(p []byte, n int, err error) (int, error) {
 	}
 	l.in.Unlock()
 	l.schedule()
-	l.relax()
+	l.enableFast()
 	if l.app.Closed && l.phase == phaseOpen {
 		return 0, l.raw.errClosed("read")
 	}
@@ -160,7 +160,7 @@ func (l *link) afterRead(p []byte, err error) error {
 			return err
 		}
 	case phaseOpen:
-		if len(p) > 0 && !l.over.Load() {
+		if len(p) > 0 && !l.ended.Load() {
 			l.in.Touch(l.guard.now())
 			if l.end != nil {
 				l.on(closing.Heard{})

@@ -14,7 +14,7 @@ import (
 type lifetime struct {
 	link          *link
 	expires       instant   // by MaxAge, 0: never
-	over          bool      // a limit was reached
+	expired       bool      // a limit was reached
 	pinging       bool      // a ping is being written
 	data          instant   // when part of a data frame went last, either way
 	tried         instant   // when a ping was due last
@@ -79,7 +79,7 @@ func (f *lifetime) wrote() {
 // the end of TCP only what limits the connection itself holds on, and our own
 // Close has limits of its own.
 func (f *lifetime) next() (due instant, cause closing.Cause) {
-	if f == nil || f.over || f.link.phase != phaseOpen {
+	if f == nil || f.expired || f.link.phase != phaseOpen {
 		return 0, closing.NoCause
 	}
 	m := f.link.machine()
@@ -137,7 +137,7 @@ func (f *lifetime) tick() {
 		// Nothing can be told of the peer until the library reads again.
 		f.tried, f.pinged, f.stuck, f.data = now, 0, 0, now
 	default:
-		f.over = true
+		f.expired = true
 		l.guard.callers.Do(func() { f.expire(cause) })
 	}
 }

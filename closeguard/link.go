@@ -2,15 +2,12 @@ package closeguard
 
 import (
 	"context"
-	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 	"weak"
 
 	"github.com/closeguard/ws/closeguard/internal/closing"
-	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
 // link is one connection from the opening handshake to the close event. The
@@ -20,7 +17,13 @@ import (
 //
 // What happens is told to the closing machine, and the loop in run carries out
 // what the machine decides. A frame's way: inbound.go scans what the library
-// gets, outbound.go what it sends, the machine says what a Close means.
+// gets, write.go what it sends, the machine says what a Close means.
+//
+// What only a part of the connection needs is in a type of its own, with the
+// methods that work on it, in a file of its name: the opening handshake, the two
+// directions, the transport, the lifetime, the ending with our Close and the
+// lingering reader, the audience. Those that act by themselves point back here, and
+// mu guards them, too.
 //
 // mu guards the state and is never held over I/O: whoever reads or writes takes
 // the direction's lock instead. It is given up in yield and in the direction's
@@ -28,13 +31,13 @@ import (
 type link struct {
 	identity
 
-	mu    sync.Mutex
-	raw   transport // without a net.Conn until the program hijacks or wraps it
-	conn  weak.Pointer[Conn]
-	over  atomic.Bool // TCP is closed and the end is final
-	phase phase
-	role  Role
-	errand
+	mu     sync.Mutex
+	raw    transport // without a net.Conn until the program hijacks or wraps it
+	conn   weak.Pointer[Conn]
+	ended  atomic.Bool // TCP is closed and the end is final
+	phase  phase
+	role   Role
+	errand errand
 	traits
 	app closing.App
 
@@ -53,25 +56,6 @@ type link struct {
 	audience *audience // nil if nobody is to be told
 }
 
-// phase is how far the opening handshake is.
-type phase uint8
-
-const (
-	phaseHTTP        phase = iota // before the end of a 101's head
-	phaseOpen                     // frames follow
-	phasePassthrough              // no WebSocket: whatever comes passes, for ever
-	phaseWitness                  // there is no transport
-)
-
-// errand is whether the connection is in the middle of something.
-type errand uint8
-
-const (
-	idle    errand = iota // see Handle.Idle
-	busy                  // see Handle.Busy
-	awaited               // busy, and a shutdown waits for it
-)
-
 // traits are what the guard knows about a connection's transport and library.
 type traits struct {
 	claimed bool // an adapter has it
@@ -82,23 +66,6 @@ type traits struct {
 
 	// eofEndsMessage: the library takes io.EOF for the end of a message (rule 8).
 	eofEndsMessage bool
-}
-
-// ending is what a connection needs from the moment that something points to
-// its end.
-type ending struct {
-	closing.Machine
-
-	theirs wire.Collector     // the payload of the peer's Close
-	fault  *closing.Violation // of the frame that comes; nil: it isn't the first with one
-	held   *heldClose         // what has come of the library's Close
-
-	ours   ownClose
-	rounds []*round // that closed it together with others
-	panic  *PanicError
-	ctx    context.Context // for the observers, from when the Conn is not needed any more
-
-	linger lingerer // reads when the library doesn't
 }
 
 // instant is a time on the guard's clock, which is never 0.
@@ -113,15 +80,6 @@ func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
 	return l
 }
 
-// attach gives the link its transport.
-func (l *link) attach(raw net.Conn) {
-	l.raw = transport{raw}
-	l.resumable = l.raw.resumesWrites()
-	if a := raw.RemoteAddr(); l.remote == "" && a != nil {
-		l.remote = a.String()
-	}
-}
-
 // yield gives mu up while f runs: what may block, and the program's own code. A
 // panic in f, or its goroutine's end, goes on with mu held again.
 func (l *link) yield(f func()) {
@@ -130,36 +88,19 @@ func (l *link) yield(f func()) {
 	f()
 }
 
-// attend makes every Read and Write look at the state from now on.
-func (l *link) attend() {
+// disableFast makes every Read and Write look at the state from now on.
+func (l *link) disableFast() {
 	l.in.DisableFast()
 	l.out.DisableFast()
 }
 
-// relax lets Reads and Writes pass without a look at the state while there is
+// enableFast lets Reads and Writes pass without a look at the state while there is
 // nothing to see there.
-func (l *link) relax() {
+func (l *link) enableFast() {
 	if l.phase == phaseOpen && l.end == nil && !l.app.Closed && l.life == nil {
 		l.in.EnableFast()
 		l.out.EnableFast()
 	}
-}
-
-// machine is the closing handshake, to be asked.
-func (l *link) machine() *closing.Machine {
-	if l.end == nil {
-		return nil
-	}
-	return &l.end.Machine
-}
-
-// needEnding is what the connection needs for its end, to be written.
-func (l *link) needEnding() *ending {
-	if l.end == nil {
-		l.attend()
-		l.end = &ending{Machine: closing.New(closing.Role(l.role), &l.guard.limits), ours: ownClose{link: l}, linger: lingerer{link: l}}
-	}
-	return l.end
 }
 
 // on tells the machine what has happened. What follows is for run.
@@ -187,14 +128,14 @@ func (l *link) facts() closing.Facts {
 
 // run carries out what the machine decides, in goroutines of the guard's.
 func (l *link) run() {
-	for l.step((*ownClose).writeLater, l.endLater) {
+	for l.step((*ownClose).writeLater, l.closeTCPLater) {
 	}
 }
 
 // runYielding is run by a call of the library's, which closes TCP by itself where
 // that takes no time.
 func (l *link) runYielding() {
-	for l.step((*ownClose).writeLater, l.endYielding) {
+	for l.step((*ownClose).writeLater, l.closeTCPYielding) {
 	}
 }
 
@@ -209,7 +150,7 @@ func (l *link) pushYielding() (waited bool) {
 			waited = ours.writeYielding(a)
 		}
 	}
-	for l.step(send, l.endYielding) {
+	for l.step(send, l.closeTCPYielding) {
 	}
 	return waited
 }
@@ -220,7 +161,7 @@ func (l *link) step(send func(*ownClose, closing.Action), end func(closing.Manne
 	if l.end == nil || l.phase == phaseHTTP || l.phase == phasePassthrough {
 		return false
 	}
-	l.settleEnd()
+	l.noteEnd()
 	switch a := l.end.Next(l.facts(), l.guard.now()); a.Do {
 	case closing.SendClose:
 		l.out.LockNow()
@@ -246,26 +187,6 @@ func (l *link) step(send func(*ownClose, closing.Action), end func(closing.Manne
 		return false
 	}
 	return true
-}
-
-// settleEnd does what is due once when our Close is out, or TCP closed.
-func (l *link) settleEnd() {
-	e := l.end
-	e.ours.settle()
-	if e.Stage() < closing.Ended || l.over.Load() {
-		return
-	}
-	l.over.Store(true)
-	l.guard.lingerers.remove(&e.linger)
-	l.guard.ended(l)
-	for _, r := range e.rounds {
-		r.ended(l)
-	}
-	l.audience.ended()
-	if c := l.conn.Value(); c != nil {
-		e.ctx = c.ctx
-		runtime.SetFinalizer(c, nil) // nothing is left to be done for it
-	}
 }
 
 // schedule makes sure that Wake is called when something is due if nothing happens

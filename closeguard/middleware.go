@@ -45,14 +45,14 @@ func (g *Guard) upgrade(w http.ResponseWriter, r *http.Request, do func(http.Res
 	}
 	returned := false
 	defer func() {
-		u.over(returned)
+		u.done(returned)
 		if returned {
-			u.surfaced()
+			u.unwound()
 			return
 		}
 		v := recover()
 		u.ctx.link.panicked(v)
-		u.surfaced()
+		u.unwound()
 		if v != nil {
 			panic(v)
 		}
@@ -142,7 +142,7 @@ type upgrade struct {
 	request  *http.Request // until the 101, for what net/http finds out on the way
 	status   int
 	hijacked bool
-	settled  bool // the guard knows what became of the request
+	released bool // the guard knows what became of the request
 }
 
 // Unwrap lets [http.ResponseController] find what this writer doesn't have.
@@ -231,8 +231,8 @@ func (u *upgrade) begin(early []byte) {
 	}
 }
 
-// over runs when the handler has returned, or else panicked.
-func (u *upgrade) over(returned bool) {
+// done runs when the handler has returned, or else panicked.
+func (u *upgrade) done(returned bool) {
 	if u.status == 0 && returned {
 		u.status = http.StatusOK // net/http's answer for a handler that wrote nothing
 	}
@@ -243,11 +243,11 @@ func (u *upgrade) over(returned bool) {
 		l.opening.refuse(u.status)
 		l.mu.Unlock()
 	}
-	u.settle()
+	u.release()
 }
 
-// surfaced takes note that no panic of the handler's is to be waited for any more.
-func (u *upgrade) surfaced() {
+// unwound takes note that no panic of the handler's is to be waited for any more.
+func (u *upgrade) unwound() {
 	l := u.ctx.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -255,15 +255,15 @@ func (u *upgrade) surfaced() {
 	l.run()
 }
 
-// settle ends the time in which a shutdown has to wait for the request.
-func (u *upgrade) settle() {
+// release ends the time in which a shutdown has to wait for the request.
+func (u *upgrade) release() {
 	g := u.ctx.link.guard
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !u.settled {
-		u.settled = true
+	if !u.released {
+		u.released = true
 		g.upgrades--
-		g.settle()
+		g.wakeIfIdle()
 	}
 }
 

@@ -19,6 +19,16 @@ type opening struct {
 	proxy   proxy           // of a client
 }
 
+// phase is how far the opening handshake is.
+type phase uint8
+
+const (
+	phaseHTTP        phase = iota // before the end of a 101's head
+	phaseOpen                     // frames follow
+	phasePassthrough              // no WebSocket: whatever comes passes, for ever
+	phaseWitness                  // there is no transport
+)
+
 // proxy is whether a client asked a proxy to CONNECT.
 type proxy uint8
 
@@ -99,7 +109,7 @@ func (o *opening) agree(subprotocol string, claimed byte) {
 // told of the connection.
 func (o *opening) openYielding() {
 	l, u := o.link, o.upgrade
-	defer u.settle()
+	defer u.release()
 	var attrs []slog.Attr
 	l.yield(func() { attrs = u.ask() })
 	if l.phase == phaseHTTP { // else it was closed meanwhile

@@ -101,8 +101,8 @@ func wroteClose(rest []byte, err error, resumable bool) closing.Wrote {
 	}
 }
 
-// settle wakes whoever waits if it is not on its way any more.
-func (o *ownClose) settle() {
+// wake wakes whoever waits if it is not on its way any more.
+func (o *ownClose) wake() {
 	if o.sent != nil && !o.link.end.Busy() {
 		close(o.sent)
 		o.sent = nil

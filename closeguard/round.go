@@ -84,9 +84,9 @@ func (r *round) fail(l *link) {
 	}
 }
 
-// disown has one's end reported even if its handler is still running, and says
+// reportNow has one's end reported even if its handler is still running, and says
 // whether it is.
-func (r *round) disown(l *link) (serving bool) {
+func (r *round) reportNow(l *link) (serving bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	serving = l.app.Serving
@@ -124,7 +124,7 @@ func (r *round) left(l *link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, l)
-	r.finish()
+	r.wakeIfDone()
 }
 
 // sealed says that all connections have joined.
@@ -132,10 +132,10 @@ func (r *round) sealed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seal = true
-	r.finish()
+	r.wakeIfDone()
 }
 
-func (r *round) finish() {
+func (r *round) wakeIfDone() {
 	if r.seal && len(r.open) == 0 {
 		select {
 		case <-r.done:
@@ -182,7 +182,7 @@ func (r *round) abort(why error, done <-chan struct{}) error {
 	over := within(done, closing.LastWait)
 	if !over {
 		for _, l := range r.remaining() {
-			if r.disown(l) {
+			if r.reportNow(l) {
 				handlers++
 			}
 		}

@@ -66,7 +66,7 @@ func (d connDriver) returned(err error) {
 	if err = l.without(err); err != nil {
 		l.on(closing.Told{Reason: closing.Reason{Cause: closing.HandlerError, Err: err}})
 	}
-	l.finishYielding(f)
+	l.handlerDoneYielding(f)
 }
 
 // isDone reports whether a handler's error says only that it is done: a timeout, a
@@ -92,18 +92,18 @@ func (l *link) panicked(v any) {
 		l.app.Panic = closing.PanicKnown
 		l.on(closing.Told{Reason: closing.Reason{Cause: closing.Panic, Err: p}})
 	}
-	l.finishYielding(internalError)
+	l.handlerDoneYielding(internalError)
 }
 
-// finishYielding ends a connection whose handler is done with it.
-func (l *link) finishYielding(f CloseFrame) {
+// handlerDoneYielding closes a connection whose handler is done with it.
+func (l *link) handlerDoneYielding(f CloseFrame) {
 	l.app.Serving = false
 	if l.phase != phaseOpen {
 		return
 	}
 	if l.machine().Stage() < closing.Ending {
 		l.on(closing.Ask{Frame: f.inside()})
-		l.quit()
+		l.libraryDone()
 	}
 	l.finishCloseYielding()
 }

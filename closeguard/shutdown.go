@@ -135,7 +135,7 @@ func (g *Guard) Close() error {
 	gone := g.gone(isWithin(context.Background()))
 	for _, l := range d.remaining() {
 		d.fail(l)
-		d.disown(l)
+		d.reportNow(l)
 	}
 	<-gone
 	return nil
@@ -155,7 +155,7 @@ func (g *Guard) gone(within bool) <-chan struct{} {
 		*w = make(chan struct{})
 	}
 	quiet := *w
-	g.settle()
+	g.wakeIfIdle()
 	return quiet
 }
 
@@ -289,10 +289,7 @@ func (d *drain) yield(who *time.Ticker) {
 func (d *drain) waitsFor(l *link) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.errand == busy {
-		l.errand = awaited
-	}
-	return l.errand == awaited
+	return l.errand.await()
 }
 
 // joinLate closes a connection that opened during the shutdown; the caller has
@@ -303,7 +300,7 @@ func (d *drain) joinLate(l *link) {
 		d.close(l)
 		if d.guard.closes() {
 			d.fail(l)
-			d.disown(l)
+			d.reportNow(l)
 		}
 	})
 }
@@ -328,35 +325,4 @@ func (g *Guard) shutdown() *drain {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.drain
-}
-
-// Busy marks the connection as in the middle of something that a shutdown
-// should let it finish. It is idle until then and again after [Handle.Idle].
-func (h *Handle) Busy() {
-	if h != nil {
-		h.setBusy(true)
-	}
-}
-
-// Idle takes Busy back. If a shutdown has begun, the connection is closed now.
-func (h *Handle) Idle() {
-	if h != nil {
-		h.setBusy(false)
-	}
-}
-
-func (h *Handle) setBusy(is bool) {
-	l := h.link
-	l.mu.Lock()
-	due := !is && l.errand == awaited
-	switch {
-	case !is:
-		l.errand = idle
-	case l.errand == idle:
-		l.errand = busy
-	}
-	l.mu.Unlock()
-	if due {
-		l.guard.shutdown().close(l)
-	}
 }

@@ -34,6 +34,15 @@ func (t transport) resumesWrites() bool {
 	}
 }
 
+// attach gives the link its transport.
+func (l *link) attach(raw net.Conn) {
+	l.raw = transport{raw}
+	l.resumable = l.raw.resumesWrites()
+	if a := raw.RemoteAddr(); l.remote == "" && a != nil {
+		l.remote = a.String()
+	}
+}
+
 // errClosed is what a call on a connection returns that the library closed.
 func (t transport) errClosed(op string) error {
 	e := &net.OpError{Op: op, Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: net.ErrClosed}
@@ -118,18 +127,18 @@ func (t transport) speaksTLS() bool {
 	return false
 }
 
-// endYielding closes TCP in the caller if that is one system call.
-func (l *link) endYielding(how closing.Manner) {
+// closeTCPYielding closes TCP in the caller if that is one system call.
+func (l *link) closeTCPYielding(how closing.Manner) {
 	if _, tcp := l.raw.Conn.(*net.TCPConn); !tcp || how != closing.Orderly {
-		l.endLater(how)
+		l.closeTCPLater(how)
 		return
 	}
 	l.yield(func() { l.raw.Close() }) //nolint:errcheck // nobody is there to be told
 	l.on(closing.TCPClosed{})
 }
 
-// endLater closes TCP in a goroutine of the guard's: it may block, as TLS does.
-func (l *link) endLater(how closing.Manner) {
+// closeTCPLater closes TCP in a goroutine of the guard's: it may block, as TLS does.
+func (l *link) closeTCPLater(how closing.Manner) {
 	l.guard.closers.Do(func() {
 		defer l.survive()
 		defer l.happened(closing.TCPClosed{})

@@ -106,7 +106,7 @@ func (l *link) endWriteYielding() {
 		l.on(closing.Called{})
 		l.runYielding()
 	}
-	l.relax()
+	l.enableFast()
 }
 
 // writeFramesYielding takes what the library writes behind the opening handshake.
