@@ -94,7 +94,8 @@ func (unseen) SetDeadline(time.Time) error      { return errUnseen }
 func (unseen) SetReadDeadline(time.Time) error  { return errUnseen }
 func (unseen) SetWriteDeadline(time.Time) error { return errUnseen }
 
-// connDriver is a connection to an adapter.
+// connDriver is a connection to an adapter. Its calls are in call.go, its handlers in
+// serve.go.
 type connDriver struct{ conn *Conn }
 
 func (d connDriver) Guarded() bool { return d.conn.link.phase != phaseWitness }

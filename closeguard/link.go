@@ -19,11 +19,10 @@ import (
 // what the machine decides. A frame's way: inbound.go scans what the library
 // gets, write.go what it sends, the machine says what a Close means.
 //
-// What only a part of the connection needs is in a type of its own, with the
-// methods that work on it, in a file of its name: the opening handshake, the two
-// directions, the transport, the lifetime, the ending with our Close and the
-// lingering reader, the audience. Those that act by themselves point back here, and
-// mu guards them, too.
+// What only one idea needs is in a type of its own, with the methods that work on
+// it: opening, inbound and outbound, transport, lifetime, ending and in it ownClose
+// and lingerer, audience, watched, identity. Those that act by themselves point back
+// here, and mu guards them, too.
 //
 // mu guards the state and is never held over I/O: whoever reads or writes takes
 // the direction's lock instead. It is given up in yield and in the direction's

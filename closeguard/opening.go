@@ -46,7 +46,7 @@ func (o *opening) read(p []byte) {
 	if o.link.role == Server {
 		o.early = append(o.early, p...)
 		if len(o.early) > maxEarly {
-			o.fail()
+			o.passThrough()
 		}
 		return
 	}
@@ -59,7 +59,7 @@ func (o *opening) read(p []byte) {
 	}
 	switch {
 	case o.head.Bad(), o.head.Done() && o.head.Status != 101:
-		o.fail()
+		o.passThrough()
 	case o.head.Done():
 		o.agree(clip(o.head.Subprotocol, maxPath), o.head.Claimed)
 		o.early = bytes.Clone(p[n:])
@@ -136,16 +136,16 @@ func (o *opening) open() {
 	}
 }
 
-// fail takes note that there will be no 101: what comes passes.
-func (o *opening) fail() {
+// passThrough takes note that there will be no 101: what comes passes.
+func (o *opening) passThrough() {
 	o.link.phase, o.link.opening = phasePassthrough, nil
 	o.link.guard.ended(o.link)
 }
 
-// refuse is fail for a request that got another answer, which the observers are
+// refuse is passThrough for a request that got another answer, which the observers are
 // told.
 func (o *opening) refuse(status int) {
-	o.fail()
+	o.passThrough()
 	if o.upgrade != nil {
 		o.link.route = o.upgrade.request.Pattern
 		o.link.guard.refuse(o.ctx, o.link.info(), status, nil)
