@@ -192,7 +192,7 @@ func TestAGuardForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, links := aGuard(t, 100, Options{MaxAge: time.Hour})
 		for i, l := range links {
-			l.setKeys([]string{"all", string(rune('a' + i%20))})
+			g.setKeys(l, []string{"all", string(rune('a' + i%20))})
 		}
 		kick, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -217,7 +217,7 @@ func TestAGuardForgets(t *testing.T) {
 		defer cancel()
 		g.Shutdown(ctx)
 		synctest.Wait()
-		links[0].setKeys([]string{"late"})
+		g.setKeys(links[0], []string{"late"})
 		_, alarms := g.alarms.Next()
 		if n := len(g.links) + g.lingerers.all.Len() + len(g.keys) + alarms + len(g.drain.open); n != 0 {
 			t.Errorf("links %d, closing %d, keys %v, alarms %d, open in the round %d",

@@ -6,7 +6,8 @@ import (
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
-// close is the library's Close of the net.Conn.
+// close is the library's Close of the net.Conn. The cause counts if nothing has
+// ended the connection before.
 func (l *link) close(cause closing.Cause) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -14,31 +15,24 @@ func (l *link) close(cause closing.Cause) error {
 	case l.phase != phaseOpen:
 		return l.closePlainYielding()
 	case l.app.Closed:
-		return l.errClosed("close")
+		return l.raw.errClosed("close")
 	}
-	l.quit()
+	l.libraryDone()
 	if l.app.Serving {
 		l.wakeServed()
 		return nil
 	}
-	if !l.over.Load() && (l.app.UnderMiddleware || l.machine().MayBegin()) && unwinding() {
+	if !l.ended.Load() && (l.app.UnderMiddleware || l.machine().MayBegin()) && unwinding() {
 		l.app.Panic = max(l.app.Panic, closing.PanicAwaited)
 	}
-	l.leaveYielding(closing.Reason{Cause: cause})
+	var bare *closing.Frame
+	if l.machine().MayBegin() { // no silent end (rule 5)
+		bare = l.bareCloseYielding()
+		l.noteCanceled(l.watched.canceled())
+	}
+	l.on(closing.LibraryClosed{Bare: bare, Reason: closing.Reason{Cause: cause}})
 	l.finishCloseYielding()
 	return nil
-}
-
-// leaveYielding does what is due when the library has closed its net.Conn: no
-// silent end (rule 5). The reason counts if nothing has ended the connection
-// before.
-func (l *link) leaveYielding(why closing.Reason) {
-	var bare *closing.Frame
-	if l.machine().MayBegin() {
-		bare = l.bareCloseYielding()
-		l.noteCanceled()
-	}
-	l.on(closing.LibraryClosed{Bare: bare, Reason: why})
 }
 
 // bareCloseYielding is what a peer is told whose connection the library closes
@@ -60,14 +54,14 @@ func (l *link) bareCloseYielding() *closing.Frame {
 	return &frame
 }
 
-// quit takes note that the library is done with the connection. Of a frame that
+// libraryDone takes note that the library is done with the connection. Of a frame that
 // it writes in pieces, and is not in a Write of, it owes the rest.
-func (l *link) quit() {
+func (l *link) libraryDone() {
 	if l.app.Closed {
 		return
 	}
 	l.app.Closed = true
-	l.attend()
+	l.disableFast()
 	m := l.machine()
 	if r := m.Record(); !l.out.Locked() && !m.CloseCut() && r.TimedOut.Err == nil {
 		l.cutFrame(nil)
@@ -83,7 +77,7 @@ func (l *link) finishCloseYielding() {
 		l.wakeCalls()
 	}
 	if !waited {
-		l.awaitSentYielding(patience)
+		l.end.ours.awaitYielding(patience)
 	}
 	if l.app.Gone() {
 		l.on(closing.Disowned{})
@@ -95,7 +89,7 @@ func (l *link) finishCloseYielding() {
 // closePlainYielding closes a connection that isn't guarded.
 func (l *link) closePlainYielding() (err error) {
 	if l.phase == phaseHTTP && !l.app.Closed {
-		l.refuse(0)
+		l.opening.refuse(0)
 	}
 	l.app.Closed = true
 	l.yield(func() { err = l.raw.Close() })

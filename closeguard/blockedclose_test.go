@@ -117,8 +117,8 @@ func TestACloseOfTCPThatBlocks(t *testing.T) {
 func TestATransportThatTakesLongToClose(t *testing.T) {
 	for name, closes := range map[string]func(c *guarded){
 		"after both Closes": func(c *guarded) {
-			c.send(closeWith(1000, ""))
-			c.read(closeWith(1000, ""))
+			c.send(closeWith(1000, "")) // the reader beside this gets it
+			synctest.Wait()
 			c.write(closeWith(1000, ""))
 		},
 		"Abort":     func(c *guarded) { c.Abort() },

@@ -48,10 +48,10 @@ func TestCallsForgetTheirContexts(t *testing.T) {
 	}
 	calls.Wait()
 	places := 0
-	for w := l.watched; w != nil; w = w.next {
+	for p := l.watched.first; p != nil; p = p.next {
 		places++
-		if w.ctx != nil {
-			t.Errorf("%v is watched after all calls have ended", w.ctx)
+		if p.ctx != nil {
+			t.Errorf("%v is watched after all calls have ended", p.ctx)
 		}
 	}
 	if places == 0 || places > 20 {

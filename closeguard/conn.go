@@ -77,7 +77,7 @@ func (c *Conn) Close() error {
 
 // NetConn returns the connection below, for its options. Reading, writing or
 // closing it goes past the guard.
-func (c *Conn) NetConn() net.Conn { return c.link.raw }
+func (c *Conn) NetConn() net.Conn { return c.link.raw.Conn }
 
 // LocalAddr returns our address.
 func (c *Conn) LocalAddr() net.Addr { return c.link.raw.LocalAddr() }
@@ -102,7 +102,7 @@ func (l *link) setDeadlines(read, write bool, t time.Time) error {
 	if l.phase == phaseOpen {
 		switch {
 		case l.app.Closed:
-			return l.errClosed("set")
+			return l.raw.errClosed("set")
 		case l.machine().Stage() >= closing.Ending:
 			return nil
 		}
@@ -162,31 +162,18 @@ func (l *link) abort() {
 	defer l.mu.Unlock()
 	switch {
 	case l.phase == phaseOpen:
-		l.cutOff(closing.ByReset)
-		l.runYielding()
-	case l.raw != nil:
+		l.failYielding(closing.ByReset)
+	case l.raw.Conn != nil:
 		raw := l.raw
-		l.yield(func() { closeTransport(raw, closing.ByReset) })
+		l.yield(func() { raw.closeAs(closing.ByReset) })
 	}
 }
 
-// cutOff ends the connection without a closing handshake. What follows is for run.
-func (l *link) cutOff(how closing.Manner) {
+// failYielding ends the connection without a closing handshake: it fails it, as
+// RFC 6455 section 7.1.7 says.
+func (l *link) failYielding(how closing.Manner) {
 	l.on(closing.CutOff{How: how, Reason: closing.Reason{Cause: closing.Aborted}})
-}
-
-// cutBare cuts a connection short that nobody has begun to close, and reports
-// whether it is none.
-func (l *link) cutBare() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.machine()
-	if r := m.Record(); l.phase != phaseOpen || l.app.Serving || !r.Open() || m.Busy() {
-		return false
-	}
-	l.cutOff(closing.CutUnread)
 	l.runYielding()
-	return true
 }
 
 func (l *link) closeEvent() CloseEvent {
@@ -200,7 +187,7 @@ func (c *Conn) Driver() driver.Conn { return connDriver{c} }
 
 // abandoned is for when the program has dropped the Conn. It doesn't block.
 func (l *link) abandoned() {
-	if l.over.Load() {
+	if l.ended.Load() {
 		return
 	}
 	l.guard.callers.Do(func() {

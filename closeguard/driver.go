@@ -67,7 +67,7 @@ func (d guardDriver) WrapHandshake(nc net.Conn) (net.Conn, error) {
 func (d guardDriver) Witness(ctx context.Context, about driver.About) net.Conn {
 	g := d.guard
 	l := g.newLink(ctx, ConnInfo{Remote: about.Remote, Route: about.Route, Path: about.Path, Subprotocol: about.Subprotocol, Attrs: about.Attrs})
-	l.phase, l.opening, l.raw = phaseWitness, nil, unseen{}
+	l.phase, l.opening, l.raw = phaseWitness, nil, transport{unseen{}}
 	l.needEnding().ctx = ctx
 	l.opened = g.now()
 	l.in.Touch(l.opened)
@@ -94,12 +94,11 @@ func (unseen) SetDeadline(time.Time) error      { return errUnseen }
 func (unseen) SetReadDeadline(time.Time) error  { return errUnseen }
 func (unseen) SetWriteDeadline(time.Time) error { return errUnseen }
 
-// connDriver is a connection to an adapter.
+// connDriver is a connection to an adapter. Its calls are in call.go, its handlers in
+// serve.go.
 type connDriver struct{ conn *Conn }
 
 func (d connDriver) Guarded() bool { return d.conn.link.phase != phaseWitness }
-
-func (d connDriver) Begin(ctx context.Context) driver.Call { return d.conn.link.call(ctx) }
 
 func (d connDriver) CheckClose(payload []byte) (code int, reason string, err error) {
 	f, err := ParseCloseFrame(payload)
@@ -108,8 +107,6 @@ func (d connDriver) CheckClose(payload []byte) (code int, reason string, err err
 	}
 	return int(f.Code), f.Reason, err
 }
-
-func (d connDriver) Serve(handler func() error) { d.conn.link.serve(handler) }
 
 func (d connDriver) StrictEOF() {
 	l := d.conn.link
@@ -127,9 +124,23 @@ func (d connDriver) Extensions(header string) {
 
 func (d connDriver) CloseNow() {
 	defer runtime.KeepAlive(d.conn)
-	if l := d.conn.link; !l.cutBare() {
-		l.close(closing.NoCause) //nolint:errcheck // closed twice is closed
+	if !d.fail() {
+		d.conn.link.close(closing.NoCause) //nolint:errcheck // closed twice is closed
 	}
+}
+
+// fail ends a connection that nobody has begun to close, and reports whether it
+// is one.
+func (d connDriver) fail() bool {
+	l := d.conn.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.machine()
+	if r := m.Record(); l.phase != phaseOpen || l.app.Serving || !r.Open() || m.Busy() {
+		return false
+	}
+	l.failYielding(closing.CutUnread)
+	return true
 }
 
 func (d connDriver) Abandon() {
@@ -169,7 +180,7 @@ func (d connDriver) conclude(in closing.Input) {
 	l := d.conn.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over.Load() {
+	if l.ended.Load() {
 		return
 	}
 	if _, closed := in.(closing.CutOff); !closed || l.machine().Record().First == closing.Nobody {

@@ -143,15 +143,6 @@ func counted(got, n int, err error) (int, error) {
 	}
 }
 
-// errClosed is what a call on a connection returns that the library closed.
-func (l *link) errClosed(op string) error {
-	e := &net.OpError{Op: op, Source: l.raw.LocalAddr(), Addr: l.raw.RemoteAddr(), Err: net.ErrClosed}
-	if e.Source != nil {
-		e.Net = e.Source.Network()
-	}
-	return e
-}
-
 // limitError is what the library's Read and Write return on a connection that
 // reached a limit of its closing handshake. It is a timeout to whoever asks,
 // and not net.ErrClosed: coder/websocket takes that for a handshake that went well.

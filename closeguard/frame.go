@@ -205,6 +205,7 @@ func describeCode(c Code) (text, section string) {
 		return number + " is in the unused range 0 to 999", "7.4.2"
 	case rangeOutside:
 		return number + " is outside 1000 to 4999", "7.4.2"
+	case rangeProtocol, rangeRegistered, rangePrivate:
 	}
 	return number + " is not assigned", "7.4.2"
 }

@@ -108,7 +108,7 @@ func (g *Guard) WrapConn(nc net.Conn, role Role) (*Conn, error) {
 	c := newConn(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.arm()
+	l.opening.open()
 	return c, nil
 }
 
@@ -159,7 +159,7 @@ func (g *Guard) remove(l *link) {
 		g.links[last] = nil
 		g.links, l.place = g.links[:last], 0
 	}
-	g.settle()
+	g.wakeIfIdle()
 }
 
 // ended takes a connection that has ended out of what can be closed.
@@ -169,12 +169,12 @@ func (g *Guard) ended(l *link) {
 	g.unkey(l)
 	if l.place != 0 {
 		g.live--
-		g.settle()
+		g.wakeIfIdle()
 	}
 }
 
-// settle wakes whoever waits for the end of everything.
-func (g *Guard) settle() {
+// wakeIfIdle wakes whoever waits for the end of everything.
+func (g *Guard) wakeIfIdle() {
 	if g.allEnded != nil && g.live == 0 {
 		close(g.allEnded)
 		g.allEnded = nil
@@ -238,7 +238,7 @@ func (g *Guard) refuse(ctx context.Context, info ConnInfo, status int, err error
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			g.busy--
-			g.settle()
+			g.wakeIfIdle()
 		}()
 		g.observe(ctx, &Refused{Info: info, Status: status, Err: err})
 	})

@@ -1,10 +1,14 @@
 package closeguard
 
-import "log/slog"
+import (
+	"errors"
+	"log/slog"
+)
 
-// identity is what a connection's ConnInfo is put together from when somebody
-// needs one.
+// identity is which connection it is, and what its ConnInfo is put together from
+// when somebody needs one.
 type identity struct {
+	guard  *Guard
 	number uint64 // among the guard's, 0 before it opens
 	remote string
 	route  string
@@ -19,29 +23,39 @@ type labels struct {
 	keys        []string // guarded by the guard's mu as well
 }
 
-// identify gives the link what is known of its connection.
-func (l *link) identify(info ConnInfo) {
-	l.role = info.Role
-	l.identity = identity{number: info.Number, remote: info.Remote, route: info.Route, path: info.Path}
-	l.agreeOn(info.Subprotocol)
+// newIdentity is what is known of a connection at first.
+func newIdentity(g *Guard, info ConnInfo) identity {
+	i := identity{guard: g, number: info.Number, remote: info.Remote, route: info.Route, path: info.Path}
+	i.agreeOn(info.Subprotocol)
 	if len(info.Attrs) > 0 {
-		l.needLabels().attrs = info.Attrs
+		i.needLabels().attrs = info.Attrs
 	}
+	return i
 }
 
 // agreeOn takes note of the subprotocol, which may be none.
-func (l *link) agreeOn(subprotocol string) {
+func (i *identity) agreeOn(subprotocol string) {
 	if subprotocol != "" {
-		l.needLabels().subprotocol = subprotocol
+		i.needLabels().subprotocol = subprotocol
+	}
+}
+
+// matched takes what is known once the request was answered: the route, and the
+// attributes that the program gives it, which stand before those it has.
+func (i *identity) matched(route string, attrs []slog.Attr) {
+	i.route = route
+	if len(attrs) > 0 {
+		labels := i.needLabels()
+		labels.attrs = append(attrs, labels.attrs...)
 	}
 }
 
 // needLabels returns the connection's labels, to be written.
-func (l *link) needLabels() *labels {
-	if l.labels == nil {
-		l.labels = new(labels)
+func (i *identity) needLabels() *labels {
+	if i.labels == nil {
+		i.labels = new(labels)
 	}
-	return l.labels
+	return i.labels
 }
 
 func (l *link) info() ConnInfo {
@@ -57,4 +71,31 @@ func (l *link) info() ConnInfo {
 		info.Subprotocol, info.Attrs = l.labels.subprotocol, l.labels.attrs
 	}
 	return info
+}
+
+// isIn reports whether this very connection's event is in err's tree; to put it
+// into another one would make a circle.
+func (i *identity) isIn(err error) bool {
+	ev, ok := find[CloseEvent](err)
+	return ok && ev.end().guard == i.guard && ev.end().Info.Number == i.number
+}
+
+// without returns err without this very connection's event: nil if that is all
+// that it says.
+func (i *identity) without(err error) error {
+	if !i.isIn(err) {
+		return err
+	}
+	switch e := err.(type) { //nolint:errorlint // what is inside comes next
+	case CloseEvent:
+		return nil
+	case interface{ Unwrap() []error }:
+		var kept []error
+		for _, err := range e.Unwrap() {
+			kept = append(kept, i.without(err))
+		}
+		return join(kept...)
+	default:
+		return i.without(errors.Unwrap(err))
+	}
 }

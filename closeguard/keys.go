@@ -11,14 +11,13 @@ import (
 // "user:42", in place of those it had. It may be called before the 101.
 func (h *Handle) SetKeys(keys ...string) {
 	if h != nil {
-		h.link.setKeys(keys)
+		h.link.guard.setKeys(h.link, keys)
 	}
 }
 
-func (l *link) setKeys(keys []string) {
+func (g *Guard) setKeys(l *link, keys []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	g := l.guard
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.unkey(l)
@@ -98,13 +97,13 @@ func (g *Guard) kick(ctx context.Context, links []*link, frame CloseFrame) (Repo
 	send := g.sender()
 	defer func() {
 		for _, l := range links { // are left if a transport has ended this goroutine
-			g.writers.Do(func() { l.closeIn(r, frame) })
+			g.writers.Do(func() { r.close(l, frame) })
 		}
 	}()
 	for len(links) > 0 {
 		l := links[0]
 		links = links[1:]
-		send(func() bool { return l.closeIn(r, frame) })
+		send(func() bool { return r.close(l, frame) })
 	}
 	return r.wait(ctx)
 }

@@ -9,46 +9,54 @@ import (
 )
 
 // lifetime is what an open connection needs if Options limit lifetimes: it says
-// when the next thing is due. All connections share the guard's alarms.
+// when the next thing is due, pings, and closes the connection at a limit. All
+// connections share the guard's alarms. A nil lifetime limits nothing.
 type lifetime struct {
+	link          *link
 	expires       instant   // by MaxAge, 0: never
-	over          bool      // a limit was reached
+	expired       bool      // a limit was reached
+	pinging       bool      // a ping is being written
 	data          instant   // when part of a data frame went last, either way
 	tried         instant   // when a ping was due last
 	pinged        instant   // when the ping left that is not answered, 0: there is none
 	stuck         instant   // since when a ping that is due can't leave, 0: it could
-	pinging       bool      // one is being written
-	pingBy        time.Time // its own deadline
+	pingBy        time.Time // the ping's own deadline
 	writing       instant   // since when a Write has been under way, 0: none is
 	writeDeadline time.Time // the library's, to be put back after a ping
 }
 
-// newLife is nil if the options limit nothing.
-func (g *Guard) newLife(opened instant) *lifetime {
-	o := &g.opts
+// newLifetime is nil if the options limit nothing.
+func newLifetime(l *link) *lifetime {
+	o := &l.guard.opts
 	if o.PingInterval == 0 && o.IdleTimeout == 0 && o.MaxAge == 0 && o.WriteStall == 0 {
 		return nil
 	}
-	f := &lifetime{data: opened}
+	f := &lifetime{link: l, data: l.opened}
 	if o.MaxAge > 0 {
 		spread := o.MaxAgeJitter * (2*rand.Float64() - 1)
-		f.expires = opened + o.MaxAge + instant(spread*float64(o.MaxAge))
+		f.expires = l.opened + o.MaxAge + instant(spread*float64(o.MaxAge))
 	}
 	return f
 }
 
 // saw takes note of a piece of a frame, in either direction.
-func (f *lifetime) saw(op wire.Opcode, g *Guard) {
-	if f != nil && !op.Control() && g.opts.IdleTimeout > 0 {
-		f.data = g.now()
+func (f *lifetime) saw(op wire.Opcode) {
+	if !op.Control() {
+		f.sawData()
+	}
+}
+
+func (f *lifetime) sawData() {
+	if f != nil && f.link.guard.opts.IdleTimeout > 0 {
+		f.data = f.link.guard.now()
 	}
 }
 
 // writes takes note that a Write begins, wrote that it has returned.
-func (f *lifetime) writes(l *link) {
-	if f != nil && l.guard.opts.WriteStall > 0 {
-		f.writing = l.guard.now()
-		l.schedule()
+func (f *lifetime) writes() {
+	if f != nil && f.link.guard.opts.WriteStall > 0 {
+		f.writing = f.link.guard.now()
+		f.link.schedule()
 	}
 }
 
@@ -70,12 +78,15 @@ func (f *lifetime) wrote() {
 // next is what is due first and why; NoCause is a ping. After the peer's Close or
 // the end of TCP only what limits the connection itself holds on, and our own
 // Close has limits of its own.
-func (f *lifetime) next(l *link) (due instant, cause closing.Cause) {
-	m := l.machine()
-	if f == nil || f.over || l.phase != phaseOpen || m.Stage() >= closing.Ending || m.Since() != 0 {
+func (f *lifetime) next() (due instant, cause closing.Cause) {
+	if f == nil || f.expired || f.link.phase != phaseOpen {
 		return 0, closing.NoCause
 	}
-	o := &l.guard.opts
+	m := f.link.machine()
+	if m.Stage() >= closing.Ending || m.Since() != 0 {
+		return 0, closing.NoCause
+	}
+	o, heard := &f.link.guard.opts, f.link.in.LastActive()
 	earlier := func(at instant, why closing.Cause) {
 		if due == 0 || at < due {
 			due, cause = at, why
@@ -94,11 +105,11 @@ func (f *lifetime) next(l *link) (due instant, cause closing.Cause) {
 		earlier(f.data+o.IdleTimeout, closing.IdleTimeout)
 	}
 	if o.PingInterval > 0 {
-		if f.pinged > l.lastByte() {
+		if f.pinged > heard {
 			earlier(f.pinged+o.PingTimeout, closing.PingTimeout)
 		} else {
-			earlier(max(l.lastByte(), f.pinged, f.tried)+o.PingInterval, closing.NoCause)
-			if f.stuck > l.lastByte() {
+			earlier(max(heard, f.pinged, f.tried)+o.PingInterval, closing.NoCause)
+			if f.stuck > heard {
 				earlier(f.stuck+o.PingTimeout, closing.PingTimeout)
 			}
 		}
@@ -106,41 +117,45 @@ func (f *lifetime) next(l *link) (due instant, cause closing.Cause) {
 	return due, cause
 }
 
-// tickLife does what is due of a connection's lifetime.
-func (l *link) tickLife() {
-	now := l.guard.now()
-	due, cause := l.life.next(l)
+// tick does what is due.
+func (f *lifetime) tick() {
+	due, cause := f.next()
+	if due == 0 {
+		return
+	}
+	l, now := f.link, f.link.guard.now()
 	switch {
-	case due == 0 || now < due:
+	case now < due:
 	case cause == closing.NoCause:
-		l.life.tried = now
+		f.tried = now
 		if l.resumable {
-			l.guard.writers.Do(l.ping)
+			l.guard.writers.Do(f.ping)
 		} else {
-			l.guard.blockers.Do(l.ping) // it may block
+			l.guard.blockers.Do(f.ping) // it may block
 		}
-	case l.unread(cause):
+	case f.unread(cause):
 		// Nothing can be told of the peer until the library reads again.
-		l.life.tried, l.life.pinged, l.life.stuck, l.life.data = now, 0, 0, now
+		f.tried, f.pinged, f.stuck, f.data = now, 0, 0, now
 	default:
-		l.life.over = true
-		l.guard.callers.Do(func() { l.expireLife(cause) })
+		f.expired = true
+		l.guard.callers.Do(func() { f.expire(cause) })
 	}
 }
 
 // unread reports whether the peer's silence may be the library's, which doesn't
 // read. Where the system doesn't tell what lies unread, a pong may.
-func (l *link) unread(cause closing.Cause) bool {
-	if l.in.Locked() || cause != closing.PingTimeout && cause != closing.IdleTimeout {
+func (f *lifetime) unread(cause closing.Cause) bool {
+	if f.link.in.Locked() || cause != closing.PingTimeout && cause != closing.IdleTimeout {
 		return false
 	}
-	n, known := unreadBytes(l.raw)
+	n, known := unreadBytes(f.link.raw.Conn)
 	return n > 0 || !known && cause == closing.PingTimeout
 }
 
-// expireLife closes the connection at a limit of its lifetime. Where TCP has
-// ended, no Close can leave any more.
-func (l *link) expireLife(cause closing.Cause) {
+// expire closes the connection at a limit. Where TCP has ended, no Close can leave
+// any more.
+func (f *lifetime) expire(cause closing.Cause) {
+	l := f.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r := l.machine().Record(); r.Down != nil {
@@ -150,16 +165,17 @@ func (l *link) expireLife(cause closing.Cause) {
 		return
 	}
 	info := l.info()
-	var f CloseFrame
-	l.yield(func() { f = l.guard.frameFor(info, sentinel(cause)) })
-	l.on(closing.Ask{Frame: f.inside(), Reason: closing.Reason{Cause: cause}})
+	var frame CloseFrame
+	l.yield(func() { frame = l.guard.frameFor(info, sentinel(cause)) })
+	l.on(closing.Ask{Frame: frame.inside(), Reason: closing.Reason{Cause: cause}})
 	l.run()
 }
 
 // ping sends a ping of the guard's if the wire is between two frames and nobody
 // writes. Otherwise there will be another time; but where the transport takes
 // nothing, a ping that can't leave counts as one that isn't answered.
-func (l *link) ping() {
+func (f *lifetime) ping() {
+	l := f.link
 	defer l.survive()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,55 +183,55 @@ func (l *link) ping() {
 	if r := m.Record(); !r.Open() || m.Stage() >= closing.Ending || m.Busy() {
 		return
 	}
-	f := l.life
 	if l.out.Locked() {
-		f.isStuck(l)
+		f.isStuck()
 		return
 	}
-	if !l.outScan.Between() || m.CloseCut() || m.Edge() != closing.Boundary {
+	if !l.out.scan.Between() || m.CloseCut() || m.Edge() != closing.Boundary {
 		return
 	}
 	l.out.LockNow()
-	defer l.pinged() // also if the transport breaks off
+	defer f.pingOver() // also if the transport breaks off
 	began := l.guard.now()
-	err := l.writePingYielding()
+	err := f.writePingYielding()
 	switch {
 	case err == nil:
 		f.pinged, f.stuck = began, 0 // the pong may have come before the ping's Write has returned
 	case ranOut(err):
-		f.isStuck(l)
+		f.isStuck()
 	case l.machine().Stage() < closing.Ending:
 		l.on(closing.WriteFailed{Reason: closing.Reason{Cause: causeOf(err), Err: err}})
 	}
 }
 
-// pinged gives back what the Write of a ping took.
-func (l *link) pinged() {
-	l.life.pinging = false
-	l.writeBy(l.life.writeDeadline) // as the library had it
+// pingOver gives back what the Write of a ping took.
+func (f *lifetime) pingOver() {
+	l := f.link
+	f.pinging = false
+	l.writeBy(f.writeDeadline) // as the library had it
 	l.out.Unlock()
 	l.run()
 	l.schedule()
 }
 
 // isStuck takes note of a ping that the transport doesn't take.
-func (f *lifetime) isStuck(l *link) {
-	if f.stuck <= l.lastByte() {
-		f.stuck = l.guard.now()
+func (f *lifetime) isStuck() {
+	if f.stuck <= f.link.in.LastActive() {
+		f.stuck = f.link.guard.now()
 	}
-	l.schedule()
+	f.link.schedule()
 }
 
 // writePingYielding writes a ping, with the direction's lock. A full buffer must
 // not keep the library waiting; but what has begun has to be finished.
-func (l *link) writePingYielding() error {
-	f := l.life
+func (f *lifetime) writePingYielding() error {
+	l := f.link
 	f.pinging, f.pingBy = true, time.Time{}
 	if l.resumable {
 		f.pingBy = time.Now().Add(patience)
 	}
 	l.writeBy(f.pingBy)
-	frame := l.frame(wire.Ping, nil)
+	frame := l.out.frame(wire.Ping, nil)
 	n, err := l.passYielding(frame)
 	if n > 0 && err != nil && ranOut(err) && !l.app.Closed {
 		f.pingBy = time.Time{}

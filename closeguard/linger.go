@@ -1,48 +1,58 @@
 package closeguard
 
 import (
+	"container/list"
 	"sync"
 	"time"
 
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
+// lingerer reads for the guard: what comes after our Close (rule 6), and once more
+// before a limit ends the connection.
+type lingerer struct {
+	link  *link
+	place *list.Element // among the guard's lingerers and guarded by their mu; nil: it is not there
+}
+
 var lingerBuffers = sync.Pool{New: func() any { return new([4096]byte) }}
 
-// startLinger takes over reading (rule 6). A Read of the library's ends.
-func (l *link) startLinger() {
+// start takes over reading. A Read of the library's ends.
+func (r *lingerer) start() {
+	l := r.link
 	if l.in.Locked() {
 		l.readBy(past)
 	}
 	l.in.Broadcast()
 	if len(l.end.rounds) == 0 {
-		l.guard.linger(l)
+		l.guard.linger(r)
 	}
-	l.guard.freshReaders.Do(l.lingerFirst)
+	l.guard.freshReaders.Do(r.readFirst)
 }
 
-// lingerFirst reads for one slice of time as soon as our Close is out: most peers
+// readFirst reads for one slice of time as soon as our Close is out: most peers
 // answer at once, and none of them shall wait behind one that doesn't.
-func (l *link) lingerFirst() {
+func (r *lingerer) readFirst() {
 	over := time.Now().Add(slice)
-	l.linger(func() (by time.Time, more bool) { return over, time.Now().Before(over) })
+	r.read(func() (by time.Time, more bool) { return over, time.Now().Before(over) })
 }
 
-// lingerOn reads on: at leisure, or for a slice of time if others wait for their
+// readOn reads on: at leisure, or for a slice of time if others wait for their
 // turn.
-func (l *link) lingerOn() {
+func (r *lingerer) readOn() {
 	over := time.Now().Add(slice)
-	l.linger(func() (by time.Time, more bool) {
-		if l.guard.readers.Waiting() {
+	r.read(func() (by time.Time, more bool) {
+		if r.link.guard.readers.Waiting() {
 			return over, time.Now().Before(over)
 		}
 		return time.Now().Add(leisure), true
 	})
 }
 
-// linger reads for as long as turn says, and then waits for its next turn, until
+// read reads for as long as turn says, and then waits for its next turn, until
 // the connection or the peer's stream has ended.
-func (l *link) linger(turn func() (by time.Time, more bool)) {
+func (r *lingerer) read(turn func() (by time.Time, more bool)) {
+	l := r.link
 	defer l.survive()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +64,7 @@ func (l *link) linger(turn func() (by time.Time, more bool)) {
 	defer lingerBuffers.Put(buf)
 	l.on(closing.SliceBegun{})
 	for by, more := turn(); more; by, more = turn() {
-		n, alive := l.discardYielding(buf[:], by)
+		n, alive := r.discardYielding(buf[:], by)
 		if n == 0 && alive {
 			l.on(closing.Looked{Facts: l.facts()})
 		}
@@ -63,11 +73,12 @@ func (l *link) linger(turn func() (by time.Time, more bool)) {
 		}
 	}
 	l.on(closing.SliceOver{})
-	l.guard.readers.Do(l.lingerOn)
+	l.guard.readers.Do(r.readOn)
 }
 
 // look reads once more what there is.
-func (l *link) look() {
+func (r *lingerer) look() {
+	l := r.link
 	defer l.survive()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,7 +88,7 @@ func (l *link) look() {
 	buf := lingerBuffers.Get().(*[4096]byte)
 	defer lingerBuffers.Put(buf)
 	for by := time.Now().Add(time.Millisecond); l.end.Stage() < closing.Ending; {
-		if n, alive := l.discardYielding(buf[:], by); n == 0 || !alive {
+		if n, alive := r.discardYielding(buf[:], by); n == 0 || !alive {
 			break
 		}
 	}
@@ -88,7 +99,8 @@ func (l *link) look() {
 
 // discardYielding is one Read of the guard's. It tells the machine what came, and
 // the caller whether more can come.
-func (l *link) discardYielding(buf []byte, by time.Time) (n int, alive bool) {
+func (r *lingerer) discardYielding(buf []byte, by time.Time) (n int, alive bool) {
+	l := r.link
 	var err error
 	l.readBy(by)
 	l.yield(func() { n, err = l.raw.Read(buf) })
@@ -98,7 +110,7 @@ func (l *link) discardYielding(buf []byte, by time.Time) (n int, alive bool) {
 	}
 	l.afterRead(buf[:n], err) //nolint:errcheck // nobody is there to be told
 	if n > 0 {
-		l.guard.stillLingers(l)
+		l.guard.lingerers.heard(r)
 		l.on(closing.Discarded{Bytes: n})
 	}
 	return n, err == nil || ranOut(err)

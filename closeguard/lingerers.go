@@ -12,57 +12,45 @@ import (
 // costs the same however many there are.
 type lingerers struct {
 	mu  sync.Mutex
-	all list.List // of *link
+	all list.List // of *lingerer
 }
-
-// lingering is where a connection is among the lingerers, nil: it is not. It is
-// guarded by their mu.
-type lingering struct{ place *list.Element }
 
 // linger counts a connection that finishes in the background. If there are too
 // many, the first one has to go.
-func (g *Guard) linger(l *link) {
-	if victim := g.lingerers.add(l, g.opts.MaxClosing); victim != nil {
-		g.closers.Do(victim.evict)
+func (g *Guard) linger(r *lingerer) {
+	if first := g.lingerers.add(r, g.opts.MaxClosing); first != nil {
+		g.closers.Do(func() { first.link.happened(closing.LimitReached{Limit: closing.Evicted}) })
 	}
 }
 
-func (s *lingerers) add(l *link, most int) (victim *link) {
+// add appends one, and if there are more than most takes out the first.
+func (s *lingerers) add(r *lingerer, most int) (first *lingerer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.end.linger.place = s.all.PushBack(l)
+	r.place = s.all.PushBack(r)
 	if s.all.Len() <= most {
 		return nil
 	}
-	victim = s.all.Remove(s.all.Front()).(*link)
-	victim.end.linger.place = nil
-	return victim
+	first = s.all.Remove(s.all.Front()).(*lingerer)
+	first.place = nil
+	return first
 }
 
-// stillLingers takes note of a byte of the peer's.
-func (g *Guard) stillLingers(l *link) {
-	g.lingerers.mu.Lock()
-	defer g.lingerers.mu.Unlock()
-	if l.end.linger.place != nil {
-		g.lingerers.all.MoveToBack(l.end.linger.place)
-	}
-}
-
-// leaveLinger takes a connection out that has ended.
-func (l *link) leaveLinger() {
-	s := &l.guard.lingerers
+// heard takes note of a byte of the peer's.
+func (s *lingerers) heard(r *lingerer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l.end.linger.place != nil {
-		s.all.Remove(l.end.linger.place)
-		l.end.linger.place = nil
+	if r.place != nil {
+		s.all.MoveToBack(r.place)
 	}
 }
 
-// evict ends a connection for the sake of others.
-func (l *link) evict() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.on(closing.LimitReached{Limit: closing.Evicted})
-	l.run()
+// remove takes out one whose connection has ended.
+func (s *lingerers) remove(r *lingerer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.place != nil {
+		s.all.Remove(r.place)
+		r.place = nil
+	}
 }

@@ -2,17 +2,12 @@ package closeguard
 
 import (
 	"context"
-	"log/slog"
-	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 	"weak"
 
 	"github.com/closeguard/ws/closeguard/internal/closing"
-	"github.com/closeguard/ws/closeguard/internal/sched"
-	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
 // link is one connection from the opening handshake to the close event. The
@@ -22,58 +17,43 @@ import (
 //
 // What happens is told to the closing machine, and the loop in run carries out
 // what the machine decides. A frame's way: inbound.go scans what the library
-// gets, outbound.go what it sends, the machine says what a Close means.
+// gets, write.go what it sends, the machine says what a Close means.
+//
+// What only one idea needs is in a type of its own, with the methods that work on
+// it: opening, inbound and outbound, transport, lifetime, ending and in it ownClose
+// and lingerer, audience, watched, identity. Those that act by themselves point back
+// here, and mu guards them, too.
 //
 // mu guards the state and is never held over I/O: whoever reads or writes takes
 // the direction's lock instead. It is given up in yield and in the direction's
 // lock, and in functions whose names end in Yielding.
 type link struct {
-	guard *Guard
 	identity
 
-	mu    sync.Mutex
-	raw   net.Conn // nil until the program hijacks or wraps it
-	conn  weak.Pointer[Conn]
-	over  atomic.Bool // TCP is closed and the end is final
-	phase phase
-	role  Role
-	errand
+	mu     sync.Mutex
+	raw    transport // without a net.Conn until the program hijacks or wraps it
+	conn   weak.Pointer[Conn]
+	ended  atomic.Bool // TCP is closed and the end is final
+	phase  phase
+	role   Role
+	errand errand
 	traits
 	app closing.App
 
-	in, out         sched.IOMutex
-	inScan, outScan wire.Scanner // whoever has the direction's lock needs no mu for its scanner
+	in  inbound
+	out outbound
 
 	opened instant
 
 	place int32 // in the guard's links, guarded by its mu, from 1 on; 0: it isn't there
 	alarm int32 // in the guard's alarms, which it belongs to
 
-	*opening           // nil when the opening handshake is over
+	opening  *opening  // nil when the opening handshake is over
 	end      *ending   // nil while nothing points to an end
 	life     *lifetime // nil if no lifetime is limited
-	watched  *watch    // contexts of calls, see Call
+	watched  watched   // contexts of calls
 	audience *audience // nil if nobody is to be told
 }
-
-// phase is how far the opening handshake is.
-type phase uint8
-
-const (
-	phaseHTTP        phase = iota // before the end of a 101's head
-	phaseOpen                     // frames follow
-	phasePassthrough              // no WebSocket: whatever comes passes, for ever
-	phaseWitness                  // there is no transport
-)
-
-// errand is whether the connection is in the middle of something.
-type errand uint8
-
-const (
-	idle    errand = iota // see Handle.Idle
-	busy                  // see Handle.Busy
-	awaited               // busy, and a shutdown waits for it
-)
 
 // traits are what the guard knows about a connection's transport and library.
 type traits struct {
@@ -87,51 +67,16 @@ type traits struct {
 	eofEndsMessage bool
 }
 
-// opening is what is needed until the end of the opening handshake.
-type opening struct {
-	ctx     context.Context // that the request came with
-	upgrade *upgrade        // a server's request, once it was hijacked
-	head    wire.Head       // of the answer
-	early   []byte          // what the peer sent before the 101 was out
-	proxy   proxy           // of a client
-}
-
-// ending is what a connection needs from the moment that something points to
-// its end.
-type ending struct {
-	closing.Machine
-
-	theirs wire.Collector     // the payload of the peer's Close
-	fault  *closing.Violation // of the frame that comes; nil: it isn't the first with one
-	held   *heldClose         // what has come of the library's Close
-
-	sent   chan struct{} // closed when our Close has left or can't, made by whoever waits
-	rounds []*round      // that closed it together with others
-	panic  *PanicError
-	ctx    context.Context // for the observers, from when the Conn is not needed any more
-
-	linger lingering
-}
-
 // instant is a time on the guard's clock, which is never 0.
 type instant = time.Duration
 
 // newLink is a connection of which nothing is known but the request.
 func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
-	l := &link{guard: g, opening: &opening{ctx: ctx}}
-	l.identify(info)
-	l.inScan.Masked = info.Role == Server
-	l.outScan.Masked = info.Role == Client
+	l := &link{identity: newIdentity(g, info), role: info.Role}
+	l.opening = &opening{link: l, ctx: ctx}
+	l.in.scan.Masked = info.Role == Server
+	l.out.scan.Masked = info.Role == Client
 	return l
-}
-
-// attach gives the link its transport.
-func (l *link) attach(raw net.Conn) {
-	l.raw = raw
-	l.resumable = resumesWrites(raw)
-	if a := raw.RemoteAddr(); l.remote == "" && a != nil {
-		l.remote = a.String()
-	}
 }
 
 // yield gives mu up while f runs: what may block, and the program's own code. A
@@ -142,73 +87,31 @@ func (l *link) yield(f func()) {
 	f()
 }
 
-// armYielding is arm for a server, which asks the program for what it wants to be
-// told of the connection.
-func (l *link) armYielding() {
-	u := l.upgrade
-	defer u.settle()
-	var attrs []slog.Attr
-	l.yield(func() { attrs = u.ask() })
-	if l.phase == phaseHTTP { // else it was closed meanwhile
-		l.learn(u, attrs)
-		l.arm()
-	}
-}
-
-// arm begins the guarded part: the opening handshake has succeeded (rule 0).
-func (l *link) arm() {
-	early := l.early
-	l.opening = nil
-	l.phase = phaseOpen
-	l.opened = l.guard.now()
-	l.in.Touch(l.opened)
-	l.life = l.guard.newLife(l.opened)
-	late := l.guard.add(l)
-	l.tellOpened()
-	l.scanIn(early)
-	l.schedule()
-	if late != nil {
-		late.joinLate(l)
-	}
-}
-
-// lastByte is when the peer's last byte came.
-func (l *link) lastByte() instant { return l.in.LastActive() }
-
-// attend makes every Read and Write look at the state from now on.
-func (l *link) attend() {
+// disableFast makes every Read and Write look at the state from now on.
+func (l *link) disableFast() {
 	l.in.DisableFast()
 	l.out.DisableFast()
 }
 
-// relax lets Reads and Writes pass without a look at the state while there is
+// enableFast lets Reads and Writes pass without a look at the state while there is
 // nothing to see there.
-func (l *link) relax() {
+func (l *link) enableFast() {
 	if l.phase == phaseOpen && l.end == nil && !l.app.Closed && l.life == nil {
 		l.in.EnableFast()
 		l.out.EnableFast()
 	}
 }
 
-// machine is the closing handshake, to be asked.
-func (l *link) machine() *closing.Machine {
-	if l.end == nil {
-		return nil
-	}
-	return &l.end.Machine
-}
-
-// needEnding is what the connection needs for its end, to be written.
-func (l *link) needEnding() *ending {
-	if l.end == nil {
-		l.attend()
-		l.end = &ending{Machine: closing.New(closing.Role(l.role), &l.guard.limits)}
-	}
-	return l.end
-}
-
 // on tells the machine what has happened. What follows is for run.
 func (l *link) on(in closing.Input) { l.needEnding().On(in, l.guard.now()) }
+
+// happened tells the machine what has happened, and carries out what follows.
+func (l *link) happened(in closing.Input) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.on(in)
+	l.run()
+}
 
 // facts are what the machine can't know.
 func (l *link) facts() closing.Facts {
@@ -216,22 +119,22 @@ func (l *link) facts() closing.Facts {
 	return closing.Facts{
 		Reading:  l.in.Locked(),
 		Writing:  writing,
-		Between:  !writing && l.outScan.Between(), // else the scanner is the writer's
-		LastByte: l.lastByte(),
+		Between:  !writing && l.out.scan.Between(), // else the scanner is the writer's
+		LastByte: l.in.LastActive(),
 		App:      l.app,
 	}
 }
 
 // run carries out what the machine decides, in goroutines of the guard's.
 func (l *link) run() {
-	for l.step(l.sendLater, l.endLater) {
+	for l.step((*ownClose).writeLater, l.closeTCPLater) {
 	}
 }
 
 // runYielding is run by a call of the library's, which closes TCP by itself where
 // that takes no time.
 func (l *link) runYielding() {
-	for l.step(l.sendLater, l.endYielding) {
+	for l.step((*ownClose).writeLater, l.closeTCPYielding) {
 	}
 }
 
@@ -239,20 +142,20 @@ func (l *link) runYielding() {
 // moment is enough: the process may end right behind it. It reports whether it
 // has given it that moment.
 func (l *link) pushYielding() (waited bool) {
+	send := func(ours *ownClose, a closing.Action) {
+		if waited {
+			ours.writeLater(a)
+		} else {
+			waited = ours.writeYielding(a)
+		}
+	}
 	returned := false
 	defer func() {
 		if !returned {
 			l.run() // the transport has broken off
 		}
 	}()
-	send := func(a closing.Action) {
-		if waited {
-			l.sendLater(a)
-		} else {
-			waited = l.sendYielding(a)
-		}
-	}
-	for l.step(send, l.endYielding) {
+	for l.step(send, l.closeTCPYielding) {
 	}
 	returned = true
 	return waited
@@ -260,21 +163,24 @@ func (l *link) pushYielding() (waited bool) {
 
 // step carries out one action and reports whether there may be another one. It
 // is the only place where actions are carried out.
-func (l *link) step(send func(closing.Action), end func(closing.Manner)) bool {
+func (l *link) step(send func(*ownClose, closing.Action), end func(closing.Manner)) bool {
 	if l.end == nil || l.phase == phaseHTTP || l.phase == phasePassthrough {
 		return false
 	}
-	l.settleEnd()
+	l.noteEnd()
 	switch a := l.end.Next(l.facts(), l.guard.now()); a.Do {
 	case closing.SendClose:
 		l.out.LockNow()
-		send(a)
+		send(&l.end.ours, a)
 	case closing.Linger:
-		l.startLinger()
+		l.end.linger.start()
 	case closing.Look:
-		l.guard.lookers.Do(l.look)
+		l.guard.lookers.Do(l.end.linger.look)
 	case closing.HalfClose:
-		l.guard.closers.Do(l.halfClose)
+		l.guard.closers.Do(func() {
+			defer l.survive()
+			l.raw.halfClose()
+		})
 	case closing.EndTCP:
 		l.guard.alarms.Set(l, 0)
 		end(a.How)
@@ -289,52 +195,23 @@ func (l *link) step(send func(closing.Action), end func(closing.Manner)) bool {
 	return true
 }
 
-// settleEnd does what is due once when our Close is out, or TCP closed.
-func (l *link) settleEnd() {
-	e := l.end
-	if e.sent != nil && !e.Busy() {
-		close(e.sent)
-		e.sent = nil
-	}
-	if e.Stage() < closing.Ended || l.over.Load() {
-		return
-	}
-	l.over.Store(true)
-	l.leaveLinger()
-	for _, r := range l.end.rounds {
-		r.ended(l)
-	}
-	l.guard.ended(l)
-	if l.audience != nil && l.audience.done != nil {
-		close(l.audience.done)
-	}
-	if c := l.conn.Value(); c != nil {
-		l.end.ctx = c.ctx
-		runtime.SetFinalizer(c.left, nil) // nothing is left to be done for it
-	}
-}
-
-// schedule makes sure that Wake is called when something is due. One that is
-// called too early looks again, so an alarm is never put off.
+// schedule makes sure that Wake is called when something is due if nothing happens
+// until then. One that is called too early looks again, so an alarm is never put
+// off.
 func (l *link) schedule() {
-	if due := l.due(); due > 0 {
-		l.guard.alarms.Advance(l, due)
-	}
-}
-
-// due is when something has to be done if nothing happens until then.
-func (l *link) due() instant {
 	if l.phase != phaseOpen {
-		return closing.ProgramsTurn
+		return
 	}
 	due := closing.ProgramsTurn
 	if l.end != nil {
 		due = l.end.Due(l.facts())
 	}
-	if at, _ := l.life.next(l); at > 0 && (due <= 0 || at < due) {
+	if at, _ := l.life.next(); at > 0 && (due <= 0 || at < due) {
 		due = at
 	}
-	return due
+	if due > 0 {
+		l.guard.alarms.Advance(l, due)
+	}
 }
 
 // Place is where the guard's alarms keep the place of the link's.
@@ -348,6 +225,6 @@ func (l *link) Wake() {
 		l.end.On(closing.Tick{Facts: l.facts()}, l.guard.now())
 		l.run()
 	}
-	l.tickLife()
+	l.life.tick()
 	l.schedule()
 }

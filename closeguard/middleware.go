@@ -45,14 +45,14 @@ func (g *Guard) upgrade(w http.ResponseWriter, r *http.Request, do func(http.Res
 	}
 	returned := false
 	defer func() {
-		u.over(returned)
+		u.done(returned)
 		if returned {
-			u.ctx.link.surfaced()
+			u.unwound()
 			return
 		}
 		v := recover()
 		u.ctx.link.panicked(v)
-		u.ctx.link.surfaced()
+		u.unwound()
 		if v != nil {
 			panic(v)
 		}
@@ -145,7 +145,7 @@ type upgrade struct {
 	request  *http.Request // until the 101, for what net/http finds out on the way
 	status   int
 	hijacked bool
-	settled  bool // the guard knows what became of the request
+	released bool // the guard knows what became of the request
 }
 
 // Unwrap lets [http.ResponseController] find what this writer doesn't have.
@@ -232,20 +232,20 @@ func (u *upgrade) begin(early []byte) {
 	l := u.ctx.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.early = early
-	l.upgrade = u
+	o := l.opening
+	o.early, o.upgrade = early, u
 	if u.status == http.StatusSwitchingProtocols {
 		// The library let net/http write the 101: that is how coder/websocket
 		// is known, which takes io.EOF for the end of a message (rule 8).
 		l.eofEndsMessage = true
-		l.agreeOn(u.Header().Get("Sec-WebSocket-Protocol"))
-		l.claim(wire.Claims(strings.Join(u.Header()["Sec-Websocket-Extensions"], ",")))
-		l.armYielding()
+		extensions := strings.Join(u.Header()["Sec-Websocket-Extensions"], ",")
+		o.agree(u.Header().Get("Sec-WebSocket-Protocol"), wire.Claims(extensions))
+		o.openYielding()
 	}
 }
 
-// over runs when the handler has returned, or else panicked.
-func (u *upgrade) over(returned bool) {
+// done runs when the handler has returned, or else panicked.
+func (u *upgrade) done(returned bool) {
 	switch {
 	case u.hijacked, u.status == http.StatusSwitchingProtocols:
 	case u.status == 0 && returned && len(u.Header()) == 0:
@@ -256,7 +256,7 @@ func (u *upgrade) over(returned bool) {
 		}
 		u.refused()
 	}
-	u.settle()
+	u.release()
 }
 
 // refused tells of an answer that is no 101.
@@ -264,8 +264,8 @@ func (u *upgrade) refused() {
 	l := u.ctx.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.upgrade = u
-	l.refuse(u.status)
+	l.opening.upgrade = u
+	l.opening.refuse(u.status)
 }
 
 // wentRound tells of a handler that got a request for a WebSocket and gave no
@@ -274,28 +274,36 @@ func (u *upgrade) refused() {
 // knows.
 func (g *Guard) wentRound(r *http.Request) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if _, told := g.roundabouts[r.Pattern]; !told {
-		g.roundabouts[r.Pattern] = struct{}{}
+	_, told := g.roundabouts[r.Pattern]
+	g.roundabouts[r.Pattern] = struct{}{}
+	g.mu.Unlock()
+	if !told {
 		g.errorLog().WarnContext(r.Context(), "closeguard: a request for a WebSocket was not answered by the guard's ResponseWriter: "+
 			"if a WebSocket was opened it isn't guarded, because the handler uses another ResponseWriter, as after c.Request = r in gin; "+
 			"let it use the one that the middleware gives it", "route", r.Pattern, "path", requestInfo(r).Path)
 	}
 }
 
-// settle ends the time in which a shutdown has to wait for the request.
-func (u *upgrade) settle() {
+// unwound takes note that no panic of the handler's is to be waited for any more.
+func (u *upgrade) unwound() {
+	l := u.ctx.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.app.UnderMiddleware = false
+	l.run()
+}
+
+// release ends the time in which a shutdown has to wait for the request.
+func (u *upgrade) release() {
 	g := u.ctx.link.guard
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !u.settled {
-		u.settled = true
+	if !u.released {
+		u.released = true
 		g.upgrades--
-		g.settle()
+		g.wakeIfIdle()
 	}
 }
-
-// handle makes the Conn of a link.
 
 // ask asks the program, at the 101, for the connection's attributes.
 func (u *upgrade) ask() (attrs []slog.Attr) {
@@ -303,26 +311,6 @@ func (u *upgrade) ask() (attrs []slog.Attr) {
 		g.protect(&u.ctx, "Options.Attrs", func() { attrs = slices.Clone(g.opts.Attrs(u.request)) })
 	}
 	return attrs
-}
-
-// learn takes what the request tells. From here on it is the program's alone.
-func (l *link) learn(u *upgrade, attrs []slog.Attr) {
-	l.route = u.request.Pattern
-	if len(attrs) > 0 {
-		labels := l.needLabels()
-		labels.attrs = append(attrs, labels.attrs...)
-	}
-	u.request = nil
-}
-
-// refuse notes that the request got another answer than 101.
-func (l *link) refuse(status int) {
-	u, ctx := l.upgrade, l.context()
-	l.passThrough()
-	if u != nil {
-		l.route = u.request.Pattern
-		l.guard.refuse(ctx, l.info(), status, u.hidden())
-	}
 }
 
 // hijacker finds the first Hijacker in a writer or what it wraps.

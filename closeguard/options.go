@@ -131,45 +131,15 @@ const forever = time.Duration(math.MaxInt64 / 4)
 
 // withDefaults returns a copy in which nothing is zero that has a default.
 func (o Options) withDefaults() (Options, error) {
-	bad := func(field string, value any, rule string) (Options, error) {
-		return Options{}, &OptionError{field, value, rule}
+	if err := o.check(); err != nil {
+		return Options{}, err
 	}
 	o.Observers = slices.Clone(o.Observers)
-	if i := slices.Index(o.Observers, nil); i >= 0 {
-		return bad(fmt.Sprintf("Observers[%d]", i), nil, "must not be nil")
-	}
-	for _, d := range []struct {
-		field string
-		value *time.Duration
-	}{
-		{"CloseIdle", &o.CloseIdle}, {"CloseTimeout", &o.CloseTimeout}, {"DrainWindow", &o.DrainWindow},
-		{"RetryAfter", &o.RetryAfter}, {"PingInterval", &o.PingInterval}, {"PingTimeout", &o.PingTimeout},
-		{"IdleTimeout", &o.IdleTimeout}, {"MaxAge", &o.MaxAge}, {"WriteStall", &o.WriteStall},
-	} {
-		if *d.value < 0 {
-			return bad(d.field, *d.value, "must not be negative")
-		}
+	for _, d := range o.durations() {
 		*d.value = min(*d.value, forever)
-	}
-	switch {
-	case o.CloseBytes < 0:
-		return bad("CloseBytes", o.CloseBytes, "must not be negative")
-	case o.MaxClosing < 0:
-		return bad("MaxClosing", o.MaxClosing, "must not be negative")
-	case !(o.MaxAgeJitter >= 0 && o.MaxAgeJitter <= 1): // also NaN
-		return bad("MaxAgeJitter", o.MaxAgeJitter, "must be from 0 to 1")
-	case o.PingTimeout > 0 && o.PingInterval == 0:
-		return bad("PingTimeout", o.PingTimeout, "needs a PingInterval")
-	case o.CloseTimeout > 0 && o.CloseIdle > o.CloseTimeout:
-		return bad("CloseIdle", o.CloseIdle, fmt.Sprintf("must not be longer than CloseTimeout, %v", o.CloseTimeout))
 	}
 	if o.BareClose == 0 {
 		o.BareClose = NoClose
-	}
-	if o.BareClose != NoClose {
-		if err := (CloseFrame{Code: o.BareClose}).Validate(Server); err != nil {
-			return bad("BareClose", int(o.BareClose), "must be NoClose or a code that may be sent: "+err.Error())
-		}
 	}
 	if o.CloseIdle == 0 {
 		o.CloseIdle = 5 * time.Second
@@ -207,6 +177,49 @@ func (o Options) withDefaults() (Options, error) {
 		o.CodeName = func(ConnInfo, Code) string { return "" }
 	}
 	return o, nil
+}
+
+// check returns an *OptionError for the first value that makes no sense.
+func (o *Options) check() error {
+	if i := slices.Index(o.Observers, nil); i >= 0 {
+		return &OptionError{fmt.Sprintf("Observers[%d]", i), nil, "must not be nil"}
+	}
+	for _, d := range o.durations() {
+		if *d.value < 0 {
+			return &OptionError{d.field, *d.value, "must not be negative"}
+		}
+	}
+	switch {
+	case o.CloseBytes < 0:
+		return &OptionError{"CloseBytes", o.CloseBytes, "must not be negative"}
+	case o.MaxClosing < 0:
+		return &OptionError{"MaxClosing", o.MaxClosing, "must not be negative"}
+	case !(o.MaxAgeJitter >= 0 && o.MaxAgeJitter <= 1): // also NaN
+		return &OptionError{"MaxAgeJitter", o.MaxAgeJitter, "must be from 0 to 1"}
+	case o.PingTimeout > 0 && o.PingInterval == 0:
+		return &OptionError{"PingTimeout", o.PingTimeout, "needs a PingInterval"}
+	case o.CloseTimeout > 0 && o.CloseIdle > o.CloseTimeout:
+		return &OptionError{"CloseIdle", o.CloseIdle, fmt.Sprintf("must not be longer than CloseTimeout, %v", o.CloseTimeout)}
+	case o.BareClose != 0 && o.BareClose != NoClose:
+		if err := (CloseFrame{Code: o.BareClose}).Validate(Server); err != nil {
+			return &OptionError{"BareClose", int(o.BareClose), "must be NoClose or a code that may be sent: " + err.Error()}
+		}
+	}
+	return nil
+}
+
+// durationOption is one of the options that are a time, by name.
+type durationOption struct {
+	field string
+	value *time.Duration
+}
+
+func (o *Options) durations() []durationOption {
+	return []durationOption{
+		{"CloseIdle", &o.CloseIdle}, {"CloseTimeout", &o.CloseTimeout}, {"DrainWindow", &o.DrainWindow},
+		{"RetryAfter", &o.RetryAfter}, {"PingInterval", &o.PingInterval}, {"PingTimeout", &o.PingTimeout},
+		{"IdleTimeout", &o.IdleTimeout}, {"MaxAge", &o.MaxAge}, {"WriteStall", &o.WriteStall},
+	}
 }
 
 // frameFor is the default of Options.CloseFrameFor.

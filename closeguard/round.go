@@ -66,6 +66,42 @@ func (r *round) joinAll(links []*link) {
 	}
 }
 
+// close starts the closing handshake of one of the connections. It blocks for a
+// moment if the Close can't leave, and says whether it has. A panic of the
+// transport's is not for whoever closes many.
+func (r *round) close(l *link, f CloseFrame) (left bool) {
+	defer l.survive()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.join(l)
+	if l.phase == phaseOpen {
+		l.on(closing.Ask{Frame: f.inside(), Reason: closing.Reason{Cause: r.cause}})
+		l.pushYielding()
+	}
+	return !l.machine().Busy()
+}
+
+// fail ends one without a closing handshake when the round's time is over.
+func (r *round) fail(l *link) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase == phaseOpen && l.machine().Stage() < closing.Ending {
+		l.on(closing.Told{Reason: closing.Reason{Cause: r.cause}})
+		l.failYielding(closing.ByReset)
+	}
+}
+
+// reportNow has one's end reported even if its handler is still running, and says
+// whether it is.
+func (r *round) reportNow(l *link) (serving bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	serving = l.app.Serving
+	l.app.Serving, l.app.UnderMiddleware = false, false
+	l.run()
+	return serving
+}
+
 // count enters a connection's end in the report, once, and how long it took.
 func (r *round) count(l *link, ev CloseEvent, took time.Duration) {
 	r.mu.Lock()
@@ -79,8 +115,8 @@ func (r *round) count(l *link, ev CloseEvent, took time.Duration) {
 // ended takes note that TCP has ended, which is enough for one who waits within a
 // handler or an observer. The caller has the link's mu.
 func (r *round) ended(l *link) {
-	ev, took := l.tookToEnd()
-	r.count(l, ev, took)
+	ev := l.event(nil, false)
+	r.count(l, ev, l.end.took(ev))
 	if r.within {
 		r.left(l)
 	}
@@ -91,7 +127,7 @@ func (r *round) left(l *link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, l)
-	r.finish()
+	r.wakeIfDone()
 }
 
 // sealed says that all connections have joined.
@@ -99,10 +135,10 @@ func (r *round) sealed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seal = true
-	r.finish()
+	r.wakeIfDone()
 }
 
-func (r *round) finish() {
+func (r *round) wakeIfDone() {
 	if r.seal && len(r.open) == 0 {
 		select {
 		case <-r.done:
@@ -143,13 +179,13 @@ func (r *round) wait(ctx context.Context) (Report, error) {
 // observers: what they write is what is known of the end.
 func (r *round) abort(why error, done <-chan struct{}) error {
 	for _, l := range r.remaining() {
-		l.cutIn(r)
+		r.fail(l)
 	}
 	handlers := 0
 	over := within(done, closing.LastWait)
 	if !over {
 		for _, l := range r.remaining() {
-			if l.disown() {
+			if r.reportNow(l) {
 				handlers++
 			}
 		}
@@ -183,41 +219,4 @@ func (r *round) soFar() Report {
 	report.Slowest = slices.Clone(report.Slowest)
 	report.Duration = r.guard.now() - r.began
 	return report
-}
-
-// closeIn closes the connection as one of a round's. It blocks for a moment if
-// the Close can't leave, and says whether it has. A panic of the transport's is
-// not for whoever closes many.
-func (l *link) closeIn(r *round, f CloseFrame) (left bool) {
-	defer l.survive()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r.join(l)
-	if l.phase == phaseOpen {
-		l.on(closing.Ask{Frame: f.inside(), Reason: closing.Reason{Cause: r.cause}})
-		l.pushYielding()
-	}
-	return !l.machine().Busy()
-}
-
-// cutIn ends the connection when the time of its round is over.
-func (l *link) cutIn(r *round) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.phase == phaseOpen && l.machine().Stage() < closing.Ending {
-		l.on(closing.Told{Reason: closing.Reason{Cause: r.cause}})
-		l.cutOff(closing.ByReset)
-		l.runYielding()
-	}
-}
-
-// disown reports the connection's end even if its handler is still running,
-// and says whether it is.
-func (l *link) disown() (serving bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	serving = l.app.Serving
-	l.app.Serving, l.app.UnderMiddleware = false, false
-	l.run()
-	return serving
 }

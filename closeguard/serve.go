@@ -13,9 +13,10 @@ import (
 // internalError is what a peer is told of a handler that failed.
 var internalError = CloseFrame{Code: InternalError, Reason: "internal error"}
 
-// serve runs a handler for the connection and closes it as the handler's return
+// Serve runs a handler for the connection and closes it as the handler's return
 // says.
-func (l *link) serve(handler func() error) {
+func (d connDriver) Serve(handler func() error) {
+	l := d.conn.link
 	l.mu.Lock()
 	l.app.Serving = true
 	l.mu.Unlock()
@@ -32,11 +33,12 @@ func (l *link) serve(handler func() error) {
 	}()
 	err := handler()
 	returned = true
-	l.returned(err)
+	d.returned(err)
 }
 
 // returned closes the connection as a handler's error says.
-func (l *link) returned(err error) {
+func (d connDriver) returned(err error) {
+	l := d.conn.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	outermost, _ := find[coded](err)
@@ -50,7 +52,7 @@ func (l *link) returned(err error) {
 		f = CloseFrame{Code: ProtocolError} // the peer's fault, for which the library sent nothing (rule 5)
 	case err == nil:
 		f = CloseFrame{Code: NormalClosure}
-	case l.noFailure(err):
+	case isDone(err, l.app.Closed):
 		f = CloseFrame{Code: GoingAway}
 		if bare := l.bareCloseYielding(); bare != nil {
 			f = outside(*bare)
@@ -64,15 +66,15 @@ func (l *link) returned(err error) {
 	if err = l.without(err); err != nil {
 		l.on(closing.Told{Reason: closing.Reason{Cause: closing.HandlerError, Err: err}})
 	}
-	l.finishYielding(f)
+	l.handlerDoneYielding(f)
 }
 
-// noFailure reports whether a handler's error says only that it is done: a
-// timeout, a context's end, or the program's own Close, which woke the library.
-func (l *link) noFailure(err error) bool {
+// isDone reports whether a handler's error says only that it is done: a timeout, a
+// context's end, or the program's own Close, which woke the library.
+func isDone(err error, closed bool) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, context.Canceled) || isTimeout(err) ||
-		l.app.Closed && errors.Is(err, net.ErrClosed)
+		closed && errors.Is(err, net.ErrClosed)
 }
 
 // panicked closes the connection for a handler that didn't return: v is what
@@ -90,18 +92,18 @@ func (l *link) panicked(v any) {
 		l.app.Panic = closing.PanicKnown
 		l.on(closing.Told{Reason: closing.Reason{Cause: closing.Panic, Err: p}})
 	}
-	l.finishYielding(internalError)
+	l.handlerDoneYielding(internalError)
 }
 
-// finishYielding ends a connection whose handler is done with it.
-func (l *link) finishYielding(f CloseFrame) {
+// handlerDoneYielding closes a connection whose handler is done with it.
+func (l *link) handlerDoneYielding(f CloseFrame) {
 	l.app.Serving = false
 	if l.phase != phaseOpen {
 		return
 	}
 	if l.machine().Stage() < closing.Ending {
 		l.on(closing.Ask{Frame: f.inside()})
-		l.quit()
+		l.libraryDone()
 	}
 	l.finishCloseYielding()
 }

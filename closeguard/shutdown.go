@@ -134,8 +134,8 @@ func (g *Guard) Close() error {
 	d.joinAll(g.all())
 	gone := g.gone(isWithin(context.Background()))
 	for _, l := range d.remaining() {
-		l.cutIn(d.round)
-		l.disown()
+		d.fail(l)
+		d.reportNow(l)
 	}
 	<-gone
 	return nil
@@ -155,7 +155,7 @@ func (g *Guard) gone(within bool) <-chan struct{} {
 		*w = make(chan struct{})
 	}
 	quiet := *w
-	g.settle()
+	g.wakeIfIdle()
 	return quiet
 }
 
@@ -180,15 +180,15 @@ func (d *drain) run(links []*link) {
 		}
 		l := links[0]
 		links = links[1:]
-		if l.waits() {
+		if d.waitsFor(l) {
 			busy = append(busy, l)
 		} else {
-			send(func() bool { return l.shutDown(d) })
+			send(func() bool { return d.close(l) })
 		}
 	}
 	if len(busy) > 0 && d.awaitForce(gone) {
 		for _, l := range busy {
-			send(func() bool { return l.shutDown(d) })
+			send(func() bool { return d.close(l) })
 		}
 	}
 	over = true
@@ -294,29 +294,26 @@ func (d *drain) yield(who *time.Ticker) {
 	}
 }
 
-// waits reports whether the connection is busy, so that a shutdown leaves it
+// waitsFor reports whether the connection is busy, so that the shutdown leaves it
 // for when it turns idle.
-func (l *link) waits() bool {
+func (d *drain) waitsFor(l *link) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.errand == busy {
-		l.errand = awaited
-	}
-	return l.errand == awaited
+	return l.errand.await()
 }
 
 // joinLate closes a connection that opened during the shutdown; the caller has
 // the link's mu.
 func (d *drain) joinLate(l *link) {
 	d.join(l)
-	l.guard.callers.Do(func() {
+	d.guard.callers.Do(func() {
 		defer func() { // also if the transport ends this goroutine
-			if l.guard.closes() {
-				l.cutIn(d.round)
-				l.disown()
+			if d.guard.closes() {
+				d.fail(l)
+				d.reportNow(l)
 			}
 		}()
-		l.shutDown(d)
+		d.close(l)
 	})
 }
 
@@ -327,12 +324,12 @@ func (g *Guard) closes() bool {
 	return g.aborting
 }
 
-// shutDown closes the connection for a shutdown; see closeIn.
-func (l *link) shutDown(d *drain) (left bool) {
+// close closes one of the connections with the frame that the program wants.
+func (d *drain) close(l *link) (left bool) {
 	l.mu.Lock()
 	info := l.info()
 	l.mu.Unlock()
-	return l.closeIn(d.round, l.guard.shutdownFrame(info))
+	return d.round.close(l, d.guard.shutdownFrame(info))
 }
 
 // shutdown is the one that has begun, nil if none has.
@@ -340,34 +337,4 @@ func (g *Guard) shutdown() *drain {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.drain
-}
-
-// Busy marks the connection as in the middle of something that a shutdown
-// should let it finish. It is idle until then and again after [Handle.Idle].
-func (h *Handle) Busy() {
-	if h != nil {
-		h.link.setBusy(true)
-	}
-}
-
-// Idle takes Busy back. If a shutdown has begun, the connection is closed now.
-func (h *Handle) Idle() {
-	if h != nil {
-		h.link.setBusy(false)
-	}
-}
-
-func (l *link) setBusy(is bool) {
-	l.mu.Lock()
-	due := !is && l.errand == awaited
-	switch {
-	case !is:
-		l.errand = idle
-	case l.errand == idle:
-		l.errand = busy
-	}
-	l.mu.Unlock()
-	if due {
-		l.shutDown(l.guard.shutdown())
-	}
 }

@@ -14,14 +14,18 @@ import (
 // past is a deadline that wakes whoever is blocked.
 var past = time.Unix(1, 0)
 
-// resumesWrites reports whether a Write of nc that was cut by a deadline says
-// exactly how much left, and can be gone on with: TCP and Unix sockets, and
-// transports that say so. TLS may hide below any wrapper.
-func resumesWrites(nc net.Conn) bool {
-	if speaksTLS(nc) {
+// transport is what the guard reads from and writes to: TCP, or TLS on it, or a
+// wrapper of the program's.
+type transport struct{ net.Conn }
+
+// resumesWrites reports whether a Write that was cut by a deadline says exactly
+// how much left, and can be gone on with: TCP and Unix sockets, and transports that
+// say so. TLS may hide below any wrapper.
+func (t transport) resumesWrites() bool {
+	if t.speaksTLS() {
 		return false // whatever it embeds
 	}
-	switch nc := nc.(type) {
+	switch nc := t.Conn.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		return true
 	case interface{ ResumesWrites() bool }:
@@ -31,69 +35,34 @@ func resumesWrites(nc net.Conn) bool {
 	}
 }
 
-// readBy and writeBy set a deadline of the guard's own. A transport that fails or
-// panics there can't be woken, like one without deadlines.
-func (l *link) readBy(t time.Time) {
-	defer l.surviveLocked()
-	l.raw.SetReadDeadline(t) //nolint:errcheck // see above
-}
-
-func (l *link) writeBy(t time.Time) {
-	defer l.surviveLocked()
-	l.raw.SetWriteDeadline(t) //nolint:errcheck // see above
-}
-
-// endYielding closes TCP in the caller if that is one system call.
-func (l *link) endYielding(how closing.Manner) {
-	tcp, ok := l.raw.(*net.TCPConn)
-	if !ok || how != closing.Orderly {
-		l.endLater(how)
-		return
-	}
-	l.yield(func() { tcp.Close() }) //nolint:errcheck // nobody is there to be told
-	l.on(closing.TCPClosed{})
-}
-
-// endLater closes TCP in a goroutine of the guard's: it may block, as TLS does.
-func (l *link) endLater(how closing.Manner) {
-	l.guard.closers.Do(func() {
-		defer l.survive()
-		defer func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.on(closing.TCPClosed{})
-			l.run()
-		}()
-		closeTransport(l.raw, how)
-	})
-}
-
-// survive keeps a panic of a transport's in a goroutine of the guard's from
-// ending the process, which nobody else could. The caller doesn't have mu.
-func (l *link) survive() {
-	if v := recover(); v != nil {
-		l.guard.logPanic(l.observed(), "the transport", v)
+// attach gives the link its transport.
+func (l *link) attach(raw net.Conn) {
+	l.raw = transport{raw}
+	l.resumable = l.raw.resumesWrites()
+	if a := raw.RemoteAddr(); l.remote == "" && a != nil {
+		l.remote = a.String()
 	}
 }
 
-// surviveLocked is survive with mu, under which nothing is logged.
-func (l *link) surviveLocked() {
-	if v := recover(); v != nil {
-		stack := debug.Stack()
-		l.guard.callers.Do(func() { l.guard.logPanicAt(context.Background(), "the transport", v, stack) })
+// errClosed is what a call on a connection returns that the library closed.
+func (t transport) errClosed(op string) error {
+	e := &net.OpError{Op: op, Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: net.ErrClosed}
+	if e.Source != nil {
+		e.Net = e.Source.Network()
 	}
+	return e
 }
 
-// closeTransport ends TCP.
-func closeTransport(raw net.Conn, how closing.Manner) {
-	tcp := innermost(raw)
+// closeAs ends TCP.
+func (t transport) closeAs(how closing.Manner) {
+	tcp := innermost(t.Conn)
 	switch how {
 	case closing.Orderly:
-		if tcp != raw {
+		if tcp != t.Conn {
 			// TLS says goodbye first, and would wait 5 s for room to do so.
 			defer time.AfterFunc(closing.LastWait, func() { tcp.Close() }).Stop()
 		}
-		raw.Close()
+		t.Close()
 		return
 	case closing.Cut:
 		closeWrite(tcp)
@@ -109,18 +78,17 @@ func closeTransport(raw net.Conn, how closing.Manner) {
 		}
 	}
 	tcp.Close()
-	if tcp != raw {
-		raw.Close() // now it can't block
+	if tcp != t.Conn {
+		t.Close() // now it can't block
 	}
 }
 
 // halfClose ends our direction of the stream, without waiting long where TLS
 // says goodbye to a peer that doesn't read.
-func (l *link) halfClose() {
-	defer l.survive()
-	tcp := innermost(l.raw)
+func (t transport) halfClose() {
+	tcp := innermost(t.Conn)
 	defer time.AfterFunc(closing.LastWait, func() { tcp.SetWriteDeadline(past) }).Stop() //nolint:errcheck // best effort
-	closeWrite(l.raw)
+	closeWrite(t.Conn)
 }
 
 // closeWrite ends our direction, if the transport can.
@@ -145,9 +113,9 @@ func innermost(nc net.Conn) net.Conn {
 	}
 }
 
-// speaksTLS reports whether there is a TLS connection in nc or below it.
-func speaksTLS(nc net.Conn) bool {
-	for nc != nil {
+// speaksTLS reports whether there is a TLS connection in it or below it.
+func (t transport) speaksTLS() bool {
+	for nc := t.Conn; nc != nil; {
 		if _, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok {
 			return true
 		}
@@ -158,4 +126,51 @@ func speaksTLS(nc net.Conn) bool {
 		nc = w.NetConn()
 	}
 	return false
+}
+
+// readBy and writeBy set a deadline of the guard's own. A transport that fails or
+// panics there can't be woken, like one without deadlines.
+func (l *link) readBy(t time.Time) {
+	defer l.surviveLocked()
+	l.raw.SetReadDeadline(t) //nolint:errcheck // see above
+}
+
+func (l *link) writeBy(t time.Time) {
+	defer l.surviveLocked()
+	l.raw.SetWriteDeadline(t) //nolint:errcheck // see above
+}
+
+// closeTCPYielding closes TCP in the caller if that is one system call.
+func (l *link) closeTCPYielding(how closing.Manner) {
+	if _, tcp := l.raw.Conn.(*net.TCPConn); !tcp || how != closing.Orderly {
+		l.closeTCPLater(how)
+		return
+	}
+	l.yield(func() { l.raw.Close() }) //nolint:errcheck // nobody is there to be told
+	l.on(closing.TCPClosed{})
+}
+
+// closeTCPLater closes TCP in a goroutine of the guard's: it may block, as TLS does.
+func (l *link) closeTCPLater(how closing.Manner) {
+	l.guard.closers.Do(func() {
+		defer l.survive()
+		defer l.happened(closing.TCPClosed{})
+		l.raw.closeAs(how)
+	})
+}
+
+// survive keeps a panic of a transport's in a goroutine of the guard's from
+// ending the process, which nobody else could. The caller doesn't have mu.
+func (l *link) survive() {
+	if v := recover(); v != nil {
+		l.guard.logPanic(l.observed(), "the transport", v)
+	}
+}
+
+// surviveLocked is survive with mu, under which nothing is logged.
+func (l *link) surviveLocked() {
+	if v := recover(); v != nil {
+		stack := debug.Stack()
+		l.guard.callers.Do(func() { l.guard.logPanicAt(context.Background(), "the transport", v, stack) })
+	}
 }

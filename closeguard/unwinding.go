@@ -25,11 +25,3 @@ func onStack(calls int, functions ...string) bool {
 		}
 	}
 }
-
-// surfaced takes note that no panic is to be waited for any more.
-func (l *link) surfaced() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.app.UnderMiddleware = false
-	l.run()
-}

@@ -33,34 +33,54 @@ func main() {
 	}
 }
 
-// run serves until ctx is done, and then shuts down.
-func run(ctx context.Context, args []string, stdout io.Writer) error {
+// settings are what the command line says.
+type settings struct {
+	addr, format string
+	limit        int64
+	end          shutdown
+}
+
+// parse reads the command line. The error is flag.ErrHelp if it asks for help, which
+// has been written then.
+func parse(args []string, stdout io.Writer) (*settings, error) {
+	s := new(settings)
 	flags := flag.NewFlagSet("echo", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	addr := flags.String("addr", "127.0.0.1:8080", "`address` to listen on")
-	format := flags.String("log", "json", "`format` of the log: json, or console for people")
-	limit := flags.Int64("limit", 64<<10, "`bytes` of the largest message to take")
-	var end shutdown
-	flags.DurationVar(&end.wait, "drain-wait", 0, "`time` between the signal and the shutdown, for load balancers to see that /readyz is 503")
-	flags.DurationVar(&end.window, "drain-window", 0, "`time` over which the shutdown spreads its Close frames")
-	flags.DurationVar(&end.grace, "grace", 10*time.Second, "`time` from the signal on after which connections are aborted")
+	flags.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen on")
+	flags.StringVar(&s.format, "log", "json", "`format` of the log: json, or console for people")
+	flags.Int64Var(&s.limit, "limit", 64<<10, "`bytes` of the largest message to take")
+	flags.DurationVar(&s.end.wait, "drain-wait", 0, "`time` between the signal and the shutdown, for load balancers to see that /readyz is 503")
+	flags.DurationVar(&s.end.window, "drain-window", 0, "`time` over which the shutdown spreads its Close frames")
+	flags.DurationVar(&s.end.grace, "grace", 10*time.Second, "`time` from the signal on after which connections are aborted")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(stdout)
 		flags.Usage()
+		return nil, err
+	case err != nil:
+		return nil, err
+	case flags.NArg() > 0:
+		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case s.limit <= 0:
+		return nil, fmt.Errorf("-limit is %d: must be positive", s.limit)
+	case s.end.wait < 0:
+		return nil, fmt.Errorf("-drain-wait is %v: must not be negative", s.end.wait)
+	case s.end.grace <= s.end.wait:
+		return nil, fmt.Errorf("-grace is %v: must be longer than -drain-wait, %v", s.end.grace, s.end.wait)
+	}
+	return s, nil
+}
+
+// run serves until ctx is done, and then shuts down.
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	s, err := parse(args, stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
 		return nil
 	case err != nil:
 		return err
-	case flags.NArg() > 0:
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case *limit <= 0:
-		return fmt.Errorf("-limit is %d: must be positive", *limit)
-	case end.wait < 0:
-		return fmt.Errorf("-drain-wait is %v: must not be negative", end.wait)
-	case end.grace <= end.wait:
-		return fmt.Errorf("-grace is %v: must be longer than -drain-wait, %v", end.grace, end.wait)
 	}
-	logger, err := newLogger(*format, stdout)
+	logger, err := newLogger(s.format, stdout)
 	if err != nil {
 		return err
 	}
@@ -69,7 +89,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	guard, err := closeguard.New(closeguard.Options{
 		Observers:   []closeguard.Observer{zaplog.Observer(logger), ended},
 		Attrs:       attrs,
-		DrainWindow: end.window,
+		DrainWindow: s.end.window,
 
 		// Handlers here close with a code, or say by an error why not: one that just
 		// closes has failed.
@@ -83,14 +103,14 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /readyz", &end)
-	mux.Handle("/", newHandler(guard, ended, *limit))
+	mux.Handle("GET /readyz", &s.end)
+	mux.Handle("/", newHandler(guard, ended, s.limit))
 	server := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          errorLog,
 	}
-	listener, err := net.Listen("tcp", *addr)
+	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		return err
 	}
@@ -102,7 +122,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		guard.Close() //nolint:errcheck // it is always nil
 		return err
 	case <-ctx.Done():
-		end.run(logger, guard, server)
+		s.end.run(logger, guard, server)
 		return nil
 	}
 }

@@ -438,7 +438,7 @@ func (m *model) due() (at time.Duration, what func()) {
 	case m.ended:
 	case m.lasting != 0:
 		earlier(m.lasting, m.ends)
-	case m.closing && !(m.down && m.sent == nil):
+	case m.closing && (!m.down || m.sent != nil):
 		earlier(max(m.lastByte, m.since)+m.closeIdle(), m.ends)
 		earlier(m.since+m.closeTimeout(), m.ends)
 		if !m.draining && !m.pumps {

@@ -34,6 +34,12 @@ type Answers func(theirs, ours *rawpeer.Frame) (peer, server bool)
 func (r *Record) Misfits(ev closeguard.CloseEvent, answers Answers) (all []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return append(r.misframed(ev), r.misjudged(ev, answers)...)
+}
+
+// misframed compares what crossed the wire with what may, and with the frames in
+// the event.
+func (r *Record) misframed(ev closeguard.CloseEvent) (all []string) {
 	complain := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	end := ev.End()
 	if r.Closed.IsZero() {
@@ -56,6 +62,13 @@ func (r *Record) Misfits(ev closeguard.CloseEvent, answers Answers) (all []strin
 	if end.Intended != nil && end.Sent != nil && end.Intended.Validate(closeguard.Server) == nil {
 		complain("intended %v beside %v, and it is legal", end.Intended, end.Sent)
 	}
+	return all
+}
+
+// misjudged compares the event's kind, code, causes and cleanness with the record.
+func (r *Record) misjudged(ev closeguard.CloseEvent, answers Answers) (all []string) {
+	complain := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	end := ev.End()
 	kind := KindOf(ev)
 	if !r.mayBe(kind, answers) {
 		complain("it is %s", kind)

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"io"
+	"math"
 	"net/http"
 
 	"github.com/gobwas/ws"
@@ -45,28 +46,34 @@ func (h *gwsHandler) OnMessage(c *gws.Conn, message *gws.Message) {
 // leaves to the program what to do: a Close is written and TCP closed.
 func ServeGobwas() (*Server, error) {
 	mux := http.NewServeMux()
-	for _, path := range []string{"/upload", "/flood"} {
+	for path, largest := range map[string]int64{"/upload": limit, "/flood": math.MaxInt64} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			conn, rw, _, err := ws.UpgradeHTTP(r, w)
 			if err != nil {
 				return
 			}
 			defer conn.Close()
-			for range 16 {
-				head, err := ws.ReadHeader(rw)
-				if err != nil || head.OpCode == ws.OpClose {
-					return
-				}
-				if path == "/upload" && head.Length > limit {
-					ws.WriteFrame(conn, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusMessageTooBig, "too big"))) //nolint:errcheck // nobody to tell
-					return
-				}
-				if _, err := io.CopyN(io.Discard, rw, head.Length); err != nil {
-					return
-				}
+			if code, why := takeFrames(rw, largest); code != 0 {
+				ws.WriteFrame(conn, ws.NewCloseFrame(ws.NewCloseFrameBody(code, why))) //nolint:errcheck // nobody to tell
 			}
-			ws.WriteFrame(conn, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusPolicyViolation, "too fast"))) //nolint:errcheck // as above
 		})
 	}
 	return start(&Server{}, mux)
+}
+
+// takeFrames reads 16 frames, and says why it reads no more; 0: the peer is gone.
+func takeFrames(r io.Reader, largest int64) (ws.StatusCode, string) {
+	for range 16 {
+		head, err := ws.ReadHeader(r)
+		switch {
+		case err != nil || head.OpCode == ws.OpClose:
+			return 0, ""
+		case head.Length > largest:
+			return ws.StatusMessageTooBig, "too big"
+		}
+		if _, err := io.CopyN(io.Discard, r, head.Length); err != nil {
+			return 0, ""
+		}
+	}
+	return ws.StatusPolicyViolation, "too fast"
 }

@@ -1,0 +1,117 @@
+package closeguard
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
+)
+
+// event is what is known now, with words as the caller's own cause; over says that
+// the call began after the end. It is nil while the connection is open.
+func (l *link) event(words error, over bool) CloseEvent {
+	if r := l.machine().Record(); r.Open() {
+		return nil
+	}
+	now := l.end.ClosedAt()
+	if now == 0 {
+		now = l.guard.now()
+	}
+	return l.end.event(now, words, Ending{
+		Info:     l.info(),
+		Duration: now - l.opened,
+		Idle:     max(0, now-l.in.LastActive()),
+		guard:    l.guard,
+		over:     over,
+	})
+}
+
+// event adds to what is known of the connection what is known of its end.
+func (e *ending) event(now instant, words error, known Ending) CloseEvent {
+	r := e.Record()
+	known.Sent, known.Received, known.Intended = frameOf(r.Sent), frameOf(r.Received), frameOf(r.Intended)
+	known.Panic = e.panic
+	known.misfit, known.aborted = r.Misfit, r.Aborted
+	if r.Began != 0 {
+		known.Handshake = now - r.Began
+	}
+	if r.Illegal != nil {
+		known.illegal, known.answer = true, Code(r.Illegal.Code())
+	}
+	known.Err = causes(e.Why(), &r, words)
+	switch r.First {
+	case closing.Nobody:
+		return nil
+	case closing.Peer:
+		if !known.over {
+			known.Err = conceal(known.Err)
+		}
+		return &PeerClosed{known}
+	case closing.Us:
+		return &LocalClosed{known}
+	case closing.Transport:
+		if !known.over && !known.aborted {
+			known.Err = conceal(known.Err)
+		}
+		return &Dropped{known}
+	}
+	panic("BUG: closeguard: a party that there isn't")
+}
+
+// took is how long the end that ev tells of took. It counts, too, while our Close
+// can't leave.
+func (e *ending) took(ev CloseEvent) time.Duration {
+	took := ev.end().Handshake
+	if since := e.Since(); since != 0 {
+		took = max(took, e.ClosedAt()-since)
+	}
+	return took
+}
+
+func frameOf(f *closing.Frame) *CloseFrame {
+	if f == nil {
+		return nil
+	}
+	out := outside(*f)
+	return &out
+}
+
+// causes puts together what has brought the end about, the most telling first.
+// With words, a caller's own, they take the place of what was said before. How
+// TCP ended tells nothing where both Closes have crossed.
+func causes(why closing.Reasons, r *closing.Record, words error) error {
+	if r.First == closing.Transport && r.Down == nil && r.TimedOut.Err != nil {
+		why = append(slices.Clip(why), r.TimedOut)
+	}
+	var errs []error
+	said := false
+	for _, reason := range why.Telling() {
+		if words != nil && !said && reason.Cause.Tells(closing.Words) {
+			errs, said = append(errs, words), true
+		}
+		switch {
+		case reason.Cause.OfTransport() && r.Complete():
+		case words != nil && (reason.Cause == closing.HandlerError || reason.Cause == closing.Words):
+		default:
+			errs = append(errs, asError(reason))
+		}
+	}
+	if words != nil && !said {
+		errs = append(errs, words)
+	}
+	return join(errs...)
+}
+
+// asError is a reason as an error for the program.
+func asError(r closing.Reason) error {
+	var v *closing.Violation
+	switch {
+	case r.Err == nil:
+		return sentinel(r.Cause)
+	case errors.As(r.Err, &v):
+		return frameError(v)
+	default:
+		return r.Err
+	}
+}

@@ -1,0 +1,63 @@
+package closeguard
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
+	"github.com/closeguard/ws/closeguard/internal/wire"
+)
+
+// ending is what a connection needs from the moment that something points to
+// its end.
+type ending struct {
+	closing.Machine
+
+	theirs wire.Collector     // the payload of the peer's Close
+	fault  *closing.Violation // of the frame that comes; nil: it isn't the first with one
+	held   *heldClose         // what has come of the library's Close
+
+	ours   ownClose
+	rounds []*round // that closed it together with others
+	panic  *PanicError
+	ctx    context.Context // for the observers, from when the Conn is not needed any more
+
+	linger lingerer // reads when the library doesn't
+}
+
+// machine is the closing handshake, to be asked.
+func (l *link) machine() *closing.Machine {
+	if l.end == nil {
+		return nil
+	}
+	return &l.end.Machine
+}
+
+// needEnding is what the connection needs for its end, to be written.
+func (l *link) needEnding() *ending {
+	if l.end == nil {
+		l.disableFast()
+		l.end = &ending{Machine: closing.New(closing.Role(l.role), &l.guard.limits), ours: ownClose{link: l}, linger: lingerer{link: l}}
+	}
+	return l.end
+}
+
+// noteEnd does what is due once when our Close is out, or TCP closed.
+func (l *link) noteEnd() {
+	e := l.end
+	e.ours.wake()
+	if e.Stage() < closing.Ended || l.ended.Load() {
+		return
+	}
+	l.ended.Store(true)
+	l.guard.lingerers.remove(&e.linger)
+	for _, r := range e.rounds {
+		r.ended(l)
+	}
+	l.guard.ended(l)
+	l.audience.ended()
+	if c := l.conn.Value(); c != nil {
+		e.ctx = c.ctx
+		runtime.SetFinalizer(c.left, nil) // nothing is left to be done for it
+	}
+}

@@ -1,0 +1,153 @@
+package closeguard
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+
+	"github.com/closeguard/ws/closeguard/internal/wire"
+)
+
+// opening is the opening handshake, until the whole head of a 101 was seen, or of
+// another answer (rule 0). The link's mu guards it.
+type opening struct {
+	link    *link
+	ctx     context.Context // that the request came with
+	upgrade *upgrade        // a server's request, once it was hijacked
+	head    wire.Head       // of the answer
+	early   []byte          // what the peer sent before the 101 was out
+	proxy   proxy           // of a client
+}
+
+// phase is how far the opening handshake is.
+type phase uint8
+
+const (
+	phaseHTTP        phase = iota // before the end of a 101's head
+	phaseOpen                     // frames follow
+	phasePassthrough              // no WebSocket: whatever comes passes, for ever
+	phaseWitness                  // there is no transport
+)
+
+// proxy is whether a client asked a proxy to CONNECT.
+type proxy uint8
+
+const (
+	proxyNone  proxy = iota
+	proxyAsked       // and its answer is still to come
+)
+
+// maxEarly is how much may come before the 101 is out; more is no WebSocket.
+const maxEarly = 1 << 20
+
+// read takes bytes of the peer's. To a client they are the answer; a server was sent
+// frames too early, which count from the 101 on.
+func (o *opening) read(p []byte) {
+	if o.link.role == Server {
+		o.early = append(o.early, p...)
+		if len(o.early) > maxEarly {
+			o.passThrough()
+		}
+		return
+	}
+	n := o.head.Feed(p)
+	if o.proxy == proxyAsked && o.head.Done() && o.head.Status == 200 {
+		// The proxy has connected; the server's answer is still to come.
+		o.proxy, o.head = proxyNone, wire.Head{}
+		p = p[n:]
+		n = o.head.Feed(p)
+	}
+	switch {
+	case o.head.Bad(), o.head.Done() && o.head.Status != 101:
+		o.passThrough()
+	case o.head.Done():
+		o.agree(clip(o.head.Subprotocol, maxPath), o.head.Claimed)
+		o.early = bytes.Clone(p[n:])
+		o.open()
+	}
+}
+
+// asks takes bytes of a client's request.
+func (o *opening) asks(p []byte) {
+	if bytes.HasPrefix(p, []byte("CONNECT ")) {
+		o.proxy = proxyAsked
+	}
+}
+
+// writeYielding passes a server's answer, up to the end of a 101's head: what is
+// behind that is frames.
+func (o *opening) writeYielding(p []byte) (int, error) {
+	k := o.head.Feed(p)
+	switched := o.head.Done() && o.head.Status == 101
+	if !switched {
+		k = len(p)
+	}
+	n, err := o.link.passYielding(p[:k])
+	switch {
+	case o.link.phase != phaseHTTP: // closed meanwhile
+	case switched && err != nil:
+		o.refuse(0) // the peer has part of a head
+	case switched:
+		o.agree(o.head.Subprotocol, o.head.Claimed)
+		o.openYielding()
+	case o.head.Bad():
+		o.refuse(0)
+	case o.head.Done():
+		o.refuse(o.head.Status)
+	}
+	return n, err
+}
+
+// agree takes note of the subprotocol, which may be none, and of the reserved bits
+// that the extensions use.
+func (o *opening) agree(subprotocol string, claimed byte) {
+	o.link.agreeOn(subprotocol)
+	o.link.claim(claimed)
+}
+
+// openYielding is open for a server, which asks the program for what it wants to be
+// told of the connection.
+func (o *opening) openYielding() {
+	l, u := o.link, o.upgrade
+	defer u.release()
+	var attrs []slog.Attr
+	l.yield(func() { attrs = u.ask() })
+	if l.phase == phaseHTTP { // else it was closed meanwhile
+		l.matched(u.request.Pattern, attrs)
+		u.request = nil // it is the program's alone from here on
+		o.open()
+	}
+}
+
+// open begins the guarded part: the opening handshake has succeeded.
+func (o *opening) open() {
+	l := o.link
+	l.opening = nil
+	l.phase = phaseOpen
+	l.opened = l.guard.now()
+	l.in.Touch(l.opened)
+	l.life = newLifetime(l)
+	late := l.guard.add(l)
+	l.tellOpened()
+	l.scanIn(o.early)
+	l.schedule()
+	if late != nil {
+		late.joinLate(l)
+	}
+}
+
+// passThrough takes note that there will be no 101: what comes passes.
+func (o *opening) passThrough() {
+	o.link.phase, o.link.opening = phasePassthrough, nil
+	o.link.guard.ended(o.link)
+}
+
+// refuse is passThrough for a request that got another answer, which the observers are
+// told.
+func (o *opening) refuse(status int) {
+	o.passThrough()
+	if o.upgrade != nil {
+		o.link.route = o.upgrade.request.Pattern
+		o.link.guard.refuse(o.ctx, o.link.info(), status, o.upgrade.hidden())
+	}
+}

@@ -1,0 +1,161 @@
+package closeguard
+
+import (
+	"errors"
+	"io"
+	"net"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
+)
+
+// read is the library's Read. What comes is scanned and handed on as it is. As
+// in write, what is rarely needed is in functions of its own.
+func (l *link) read(p []byte) (int, error) {
+	if l.in.TryLock() {
+		return l.readFast(p)
+	}
+	return l.readLocked(p)
+}
+
+// readFast is read with the direction's lock and without mu.
+func (l *link) readFast(p []byte) (int, error) {
+	n, err := l.transportRead(p)
+	if before := l.in.scan; err == nil && n > 0 && n <= len(p) {
+		if l.in.scan.Data(p[:n]) == n && l.in.UnlockFast(l.guard.now()) {
+			return n, nil
+		}
+		l.in.scan = before
+	}
+	return l.endRead(p, n, err)
+}
+
+// readLocked is read with mu.
+func (l *link) readLocked(p []byte) (int, error) {
+	if err := l.beginRead(); err != nil {
+		return 0, err
+	}
+	n, err := l.transportRead(p)
+	return l.endRead(p, n, err)
+}
+
+// transportRead reads with the direction's lock, which it gives back if the
+// transport panics.
+func (l *link) transportRead(p []byte) (n int, err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			l.readPanicked()
+		}
+	}()
+	n, err = l.raw.Read(p)
+	returned = true
+	return n, err
+}
+
+// beginRead takes the direction's lock, or says why a Read can't begin.
+func (l *link) beginRead() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	unreadable := func() bool { return l.phase == phaseOpen && l.readGate() != nil } // it need not wait for its turn
+	if !l.in.Lock(&l.mu, unreadable) {
+		return l.readGate()
+	}
+	if l.phase != phaseOpen || l.end == nil && !l.app.Closed {
+		return nil
+	}
+	if !l.app.Closed {
+		l.on(closing.ReadAgain{})
+		l.runYielding()
+	}
+	err := l.readGate()
+	if err != nil {
+		l.in.Unlock()
+	}
+	return err
+}
+
+// endRead ends a Read of the library's that brought n bytes.
+func (l *link) endRead(p []byte, n int, err error) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, err = counted(n, len(p), err)
+	err = l.afterRead(p[:n], err)
+	if l.end != nil {
+		l.on(closing.Called{Read: true})
+		l.runYielding()
+	}
+	l.in.Unlock()
+	l.schedule()
+	l.enableFast()
+	if l.app.Closed && l.phase == phaseOpen {
+		return 0, l.raw.errClosed("read")
+	}
+	return n, err
+}
+
+// readPanicked ends a Read in which the transport panicked, or ended the
+// goroutine; that goes on.
+func (l *link) readPanicked() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase == phaseOpen {
+		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: closing.TransportFailed, Err: errTransportPanic}})
+	}
+	l.in.Unlock()
+	l.schedule()
+}
+
+// readGate is the error of a Read on a connection that is read no more.
+func (l *link) readGate() error {
+	m := l.machine()
+	switch {
+	case l.app.Closed:
+		return l.raw.errClosed("read")
+	case m == nil:
+		return nil
+	case m.Limit() != closing.NoCause:
+		return &limitError{sentinel(m.Limit())}
+	}
+	if r := m.Record(); r.Complete() {
+		if l.eofEndsMessage && l.in.scan.InMessage() {
+			return &truncatedError{io.EOF.Error()} // rule 8
+		}
+		return io.EOF
+	} else if m.Stage() >= closing.Ending && r.First == closing.Transport && !r.Aborted && r.Sent == nil {
+		return r.Down // the guard has closed what had ended
+	}
+	if m.Stage() >= closing.Ending || m.Reader() >= closing.Queued {
+		return l.raw.errClosed("read")
+	}
+	return nil
+}
+
+// readFailed sorts an error of the transport's Read and returns what the
+// library sees of it.
+func (l *link) readFailed(err error) error {
+	m := l.machine()
+	switch {
+	case m.Stage() >= closing.Ending:
+		return l.readGate() // the guard has ended TCP: what the peer makes of that is no cause
+	case isEOF(err):
+		if l.eofEndsMessage && l.in.scan.InMessage() && !m.TheirCloseCame() {
+			err = &truncatedError{err.Error()} // rule 8
+		}
+		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: closing.EOF, Err: err}})
+	case ranOut(err):
+		switch {
+		case m.Limit() != closing.NoCause:
+			return &limitError{sentinel(m.Limit())}
+		case m.Reader() >= closing.Queued:
+			return l.readGate() // it was the guard's deadline
+		case !l.app.Closed:
+			l.on(closing.RanOut{Reason: closing.Reason{Cause: closing.ReadTimeout, Err: err}})
+		}
+	case errors.Is(err, net.ErrClosed):
+		// Somebody closed the transport underneath.
+		l.on(closing.TransportClosed{Reason: closing.Reason{Cause: closing.TransportFailed, Err: err}})
+	default:
+		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: causeOf(err), Err: err}})
+	}
+	return err
+}
