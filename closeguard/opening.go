@@ -142,8 +142,8 @@ func (o *opening) passThrough() {
 	o.link.guard.ended(o.link)
 }
 
-// refuse is passThrough for a request that got another answer, which the observers are
-// told.
+// refuse is passThrough for a request that got another answer, which the observers
+// are told.
 func (o *opening) refuse(status int) {
 	o.passThrough()
 	if o.upgrade != nil {
