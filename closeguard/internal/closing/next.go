@@ -177,12 +177,10 @@ func (m *Machine) due(f Facts) (time.Duration, alarm) {
 	case Closing, Lingering:
 		return m.dueClosing(f)
 	case Ending:
-		switch {
-		case m.closed == 0:
+		if m.closed == 0 {
 			return TransportsTurn, nothing
-		default:
-			return m.closed + LastWait, untold
 		}
+		return m.closed + LastWait, untold
 	case Ended:
 		if f.App.Serving {
 			return ProgramsTurn, nothing
