@@ -62,6 +62,7 @@ func healthy(t *testing.T, g *closeguard.Guard, log *recorder, trip time.Duratio
 func TestOthersDeadPeersCostNoTime(t *testing.T) {
 	for _, n := range []int{0, 511, 3000} {
 		for name, behave := range rudely {
+			n := n
 			if name == "trickling" {
 				n = min(n, 1000) // 3,000 take 5 s under the race detector
 			}

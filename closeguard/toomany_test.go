@@ -86,9 +86,13 @@ func TestWhoIsEvicted(t *testing.T) {
 // What has ended doesn't count, though its handler works on.
 func TestHandlersAtWorkAreNotClosing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		cr := newCrowd(t, closeguard.Options{MaxClosing: 2})
+		cr := newCrowd(t, closeguard.Options{MaxClosing: 3})
+		for range 2 { // nobody answers
+			cr.conns = append(cr.conns, cr.log.open(t, cr.guard, closeguard.Server))
+			cr.conns[len(cr.conns)-1].leave()
+		}
 		work := make(chan struct{})
-		for range 10 {
+		for range 10 { // one after the other
 			c := cr.log.open(t, cr.guard, closeguard.Server)
 			go c.answer(0)
 			go c.Driver().Serve(func() error {
@@ -96,10 +100,6 @@ func TestHandlersAtWorkAreNotClosing(t *testing.T) {
 				return c.CloseWith(t.Context(), 1008, "")
 			})
 			<-c.Done()
-		}
-		for range 2 {
-			cr.conns = append(cr.conns, cr.log.open(t, cr.guard, closeguard.Server))
-			cr.conns[len(cr.conns)-1].leave()
 		}
 		synctest.Wait()
 		for _, c := range cr.conns {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/closeguard/ws/closeguard"
@@ -54,7 +55,8 @@ func TestUnreadMessagesAreLife(t *testing.T) {
 				sends.Write(wireBytes(closeguard.Client, text("unread")))
 				// One that opens now reaches its limit when the first one would have.
 				quiet, silent := open()
-				go answerTCP(silent)
+				(&frameReader{r: silent, from: closeguard.Server}).untilClose()
+				quiet.Abort()
 				<-quiet.Done()
 				if !errors.Is(quiet.Event(), tt.cause) {
 					t.Errorf("nothing lies unread, and it ended with %v", quiet.Event())
@@ -80,10 +82,14 @@ func TestUnreadMessagesAreLife(t *testing.T) {
 // answerTCP answers a Close and nothing else.
 func answerTCP(peer net.Conn) {
 	r := frameReader{r: peer, from: closeguard.Server}
-	for r.err == nil {
-		if frame := r.next(); len(frame) > 6 && frame[:6] == "close " {
-			peer.Write(wireBytes(closeguard.Client, closeWith(1001, "")))
-		}
-	}
+	r.untilClose()
+	peer.Write(wireBytes(closeguard.Client, closeWith(1001, "")))
+	r.next()
 	peer.Close()
+}
+
+// untilClose reads up to a Close frame.
+func (r *frameReader) untilClose() {
+	for r.err == nil && !strings.HasPrefix(r.next(), "close ") {
+	}
 }
