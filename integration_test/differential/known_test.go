@@ -1,0 +1,108 @@
+package differential
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/closeguard/ws/integration_test/rawpeer"
+)
+
+// A fault is a kind of difference in which the guard is worse.
+type fault struct {
+	row
+	shown script // in which it is seen
+}
+
+// scene makes the script that shows a fault.
+func scene(library string, steps ...step) script { return script{library: library, steps: steps} }
+
+// after is a good opening and then these steps.
+func after(steps ...step) []step { return append(opening(), steps...) }
+
+var known = []fault{
+	{row: row{
+		"net/http's log names the guard and not who called", "",
+		func(d difference) bool {
+			return d.is(ofServer) && strings.Contains(d.guarded, "closeguard.(*") && unsigned(d.bare) == unsigned(d.guarded)
+		},
+	}, shown: scene(gorillaLibrary, after(step{who: handler, verb: answers, code: 500})...)},
+	{row: row{
+		"the request's context doesn't end when reading through the hijacked reader fails", "",
+		func(d difference) bool {
+			if d.sc.library != ownLibrary && d.sc.library != xnetLibrary {
+				return false
+			}
+			return d.is(ofContext) && strings.HasPrefix(d.bare, "ended") && !strings.HasPrefix(d.guarded, "ended") ||
+				d.verb() == awaitsContext && d.bare == "context.Canceled" && d.guarded == blocked ||
+				d.sc.waitsInVain(d.b, d.g) && (d.guarded == "" || d.is(ofHandler, ofServer, ofEnd, ofTime))
+		},
+	}, shown: scene(ownLibrary, after(peerBy(halfCloses), by(reads))...)},
+	{row: row{
+		"a request without a URL panics", "",
+		func(d difference) bool {
+			return d.sc.above == noURLWrapper && strings.Contains(d.g.panic, "nil pointer") &&
+				(d.g.handler == "not called" || !strings.Contains(d.b.panic, "nil pointer"))
+		},
+	}, shown: script{library: gorillaLibrary, above: noURLWrapper, steps: opening()}},
+	{row: row{
+		"a ResponseController's Flush says nothing of an error", "",
+		func(d difference) bool {
+			return d.is(ofCall) && d.verb() == flushesError && d.bare != "ok" && d.guarded == "ok"
+		},
+	}, shown: script{library: gorillaLibrary, above: failingWrapper, steps: []step{request("a WebSocket", goodUpgrade), by(flushesError), by(returns)}}},
+	{row: row{
+		"a Close that follows the end of the peer's stream doesn't leave, and no error says so", "",
+		func(d difference) bool {
+			n := len(d.g.frames)
+			return d.is(ofFrames) && d.sc.does(peer, halfCloses) && len(d.b.frames) > n &&
+				same(d.b.frames[:n], d.g.frames) && !slices.ContainsFunc(d.b.frames[n:], func(f rawpeer.Frame) bool { return f.Opcode != rawpeer.OpClose }) ||
+				d.is(ofCall) && slices.Contains(endings, d.verb()) && (d.guarded == "ok" || d.guarded == "io.EOF" || strings.Contains(d.guarded, "inside a message")) && (strings.Contains(d.bare, "EPIPE") || strings.Contains(d.bare, "ECONNRESET"))
+		},
+	}, shown: scene(gorillaLibrary, after(peerBy(halfCloses), by(reads), step{who: handler, verb: closesWith, code: 1000}, by(closesBare))...)},
+	{row: row{
+		"a malformed Close keeps TCP open for CloseIdle", "",
+		func(d difference) bool {
+			return d.is(ofTime) && d.bare == atOnce && d.guarded == atIdle && d.sc.peerMalformsClose()
+		},
+	}, shown: scene(gorillaLibrary, after(frames(rawpeer.Frame{Fin: true, RSV: 2, Opcode: rawpeer.OpClose}), by(reads), by(closesBare))...)},
+	{row: row{
+		"a slow download is cut at CloseIdle", "",
+		func(d difference) bool {
+			cutShort := len(d.g.frames) < len(d.b.frames) && same(d.g.frames, d.b.frames[:len(d.g.frames)])
+			return d.sc.pace == slow && cutShort &&
+				(d.is(ofFrames, ofEnd, ofTime) || d.is(ofCall) && strings.Contains(d.guarded, "Timeout"))
+		},
+	}, shown: script{
+		library: ownLibrary, pace: slow, narrow: true,
+		steps: after(step{who: handler, verb: writesAside, size: 600_000}, frames(rawpeer.Close(1000, "")), by(reads), by(reads)),
+	}},
+	{row: row{
+		"a Close is written into an HTTP answer", "",
+		func(d difference) bool {
+			return d.sc.library == coderLibrary && (d.sc.does(handler, flushes, flushesError)) && len(d.g.answer) > len(d.b.answer) &&
+				strings.HasPrefix(d.g.answer, d.b.answer[:len(d.b.answer)-1]) && d.is(ofAnswer, ofEnd, ofTime)
+		},
+	}, shown: scene(coderLibrary, request("a WebSocket", goodUpgrade), by(flushes), by(upgrades), by(panics))},
+	{row: row{
+		"the server's FIN comes a second late if the peer sent more behind its Close", "",
+		func(d difference) bool {
+			return d.is(ofTime) && sooner(d.bare, d.guarded) && d.sc.peerSendsClose() && closed(d.g) && !d.sc.peerMalformsClose()
+		},
+	}, shown: scene(gorillaLibrary, after(frames(rawpeer.Text("one"), rawpeer.Close(1000, "")), by(reads), frames(rawpeer.Ping("more")), by(closesBare))...)},
+	{row: row{
+		"TCP is reset behind both Closes if the peer sent more, which was not read", "",
+		func(d difference) bool {
+			return d.is(ofEnd) && d.guarded == byRST && d.bare != byRST && d.sc.peerSendsClose() && closed(d.g)
+		},
+	}, shown: scene(ownLibrary, after(frames(rawpeer.Text("one"), rawpeer.Close(1000, "")), by(reads), frames(rawpeer.Ping("more")), step{who: handler, verb: closesWith, code: 1000})...)},
+}
+
+// waitsInVain reports whether the handler waits for its context, guarded alone.
+func (sc script) waitsInVain(b, g observation) bool {
+	return slices.ContainsFunc(sc.steps, func(s step) bool { return s.verb == awaitsContext }) && slices.Contains(g.calls, blocked) && !slices.Contains(b.calls, blocked)
+}
+
+var callers = regexp.MustCompile(`from \S+ \(\S+:\d+\)`)
+
+func unsigned(lines string) string { return callers.ReplaceAllString(lines, "from somewhere") }
