@@ -12,7 +12,7 @@ code := $(filter-out ./tools,$(modules))
 FUZZ_SECONDS ?= 30
 BENCHTIME ?= 200ms
 
-.PHONY: test setup fmt-check tidy-check vet lint race counts fmt fuzz bench microbench unraced matrix scale
+.PHONY: test setup fmt-check tidy-check vet lint race counts fmt fuzz bench microbench unraced matrix differential scale
 
 test: setup fmt-check tidy-check vet lint race unraced counts fuzz
 
@@ -50,6 +50,11 @@ unraced:
 # The scenario table in every setting there is, not only in every pair of values.
 matrix:
 	MATRIX=full go -C integration_test/scenario test -race -count=1 -timeout 15m .
+
+# 100,000 scripts made from a seed, bare against guarded, where the tests play
+# 1,000. DIFFERENTIAL_FLAGS="-scripts 5000 -seed 7" and the like.
+differential:
+	go -C integration_test test -v -count=1 -timeout 60m ./differential -scripts 100000 $(DIFFERENTIAL_FLAGS)
 
 # Ends 15,000 connections at one moment, compares what that costs, and shuts
 # down 100 times at full speed: for a quiet machine.

@@ -41,15 +41,16 @@ var allowed = []row{
 		"rule 3",
 		func(d difference) bool {
 			return d.is(ofCall) && d.verb() == writes && (d.bare == "ok" || strings.Contains(d.bare, "ECONNRESET") || strings.Contains(d.bare, "EPIPE")) &&
-				strings.HasPrefix(d.guarded, "net.ErrClosed") && closed(d.g)
+				strings.HasPrefix(d.guarded, "net.ErrClosed") && (closed(d.g) || d.sc.triedBefore(d.step, d.g, endings...) ||
+				d.sc.library == xnetLibrary && d.sc.triedBefore(d.step, d.g, readings...)) // its Read closes by itself
 		},
 	},
 	{
-		"a Close behind our Close and a write that failed for it, fails, too, in a library that remembers errors",
+		"what follows our Close, or a write that failed for it, fails, too, in a library that remembers errors",
 		"rule 3",
 		func(d difference) bool {
 			return d.is(ofCall) && d.sc.library == xnetLibrary && (slices.Contains(endings, d.verb()) || d.sc.reads(d.step)) &&
-				d.guarded == "net.ErrClosed, net.OpError of write" && closed(d.g) && d.sc.triedBefore(d.step, d.g, writes)
+				d.guarded == "net.ErrClosed, net.OpError of write" && d.sc.triedBefore(d.step, d.g, append([]string{writes}, endings...)...)
 		},
 	},
 	{
@@ -82,6 +83,15 @@ var allowed = []row{
 		},
 	},
 	{
+		"the guard answers the peer's Close as soon as the library reads on, and what the library still writes fails",
+		"rules 3 and 4",
+		func(d difference) bool {
+			_, n, _, ok := closeIn(d.g.frames)
+			return d.is(ofFrames) && d.sc.peerSendsClose() && ok && len(d.g.frames) == n+1 && answer(d.g.frames[n]) &&
+				len(d.b.frames) > n && same(d.b.frames[:n], d.g.frames[:n])
+		},
+	},
+	{
 		"a peer that broke a rule is told 1002 where bare there is no word",
 		"rule 5",
 		func(d difference) bool {
@@ -108,7 +118,13 @@ var allowed = []row{
 	{
 		"no reset destroys what is on its way",
 		"rule 6",
-		func(d difference) bool { return d.is(ofEnd) && d.bare == byRST && d.guarded != byRST },
+		func(d difference) bool {
+			if d.b.end != byRST || d.g.end == byRST {
+				return false
+			}
+			n := len(d.b.frames)
+			return d.is(ofEnd) || d.is(ofFrames) && len(d.g.frames) > n && same(d.b.frames, d.g.frames[:n])
+		},
 	},
 	{
 		"TCP stays open for the answer to our Close",
@@ -172,7 +188,22 @@ var allowed = []row{
 		"rule 6",
 		func(d difference) bool {
 			return d.is(ofCall) && d.sc.reads(d.step) && d.sc.does(peer, waits, trickles) && d.sc.triedBefore(d.step, d.g, endings...) &&
-				(d.guarded == "io.EOF" || strings.HasPrefix(d.guarded, "gorilla.CloseError 1006"))
+				(d.guarded == "io.EOF" || strings.HasPrefix(d.guarded, "net.ErrClosed") || strings.HasPrefix(d.guarded, "gorilla.CloseError 1006"))
+		},
+	},
+	{
+		"a call behind a limit says so",
+		"rule 7",
+		func(d difference) bool {
+			return d.is(ofCall) && d.guarded == "os.ErrDeadlineExceeded, Timeout" && closed(d.g) && d.sc.does(peer, waits, trickles)
+		},
+	},
+	{
+		"a Close after the end fails with another error of coder/websocket's",
+		"rule 6",
+		func(d difference) bool {
+			return d.is(ofCall) && d.sc.library == coderLibrary && slices.Contains(endings, d.verb()) && d.bare == "net.ErrClosed" &&
+				d.guarded != "ok" && d.guarded != blocked && d.sc.peerSendsClose()
 		},
 	},
 	{

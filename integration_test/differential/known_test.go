@@ -54,10 +54,9 @@ var known = []fault{
 	{row: row{
 		"a Close that follows the end of the peer's stream doesn't leave, and no error says so", "",
 		func(d difference) bool {
-			n := len(d.g.frames)
-			return d.is(ofFrames) && d.sc.does(peer, halfCloses) && len(d.b.frames) > n &&
-				same(d.b.frames[:n], d.g.frames) && !slices.ContainsFunc(d.b.frames[n:], func(f rawpeer.Frame) bool { return f.Opcode != rawpeer.OpClose }) ||
-				d.is(ofCall) && slices.Contains(endings, d.verb()) && (d.guarded == "ok" || d.guarded == "io.EOF" || strings.Contains(d.guarded, "inside a message")) && (strings.Contains(d.bare, "EPIPE") || strings.Contains(d.bare, "ECONNRESET"))
+			return d.is(ofFrames) && d.sc.does(peer, halfCloses) && len(d.b.frames) > len(d.g.frames) && same(data(d.b.frames), data(d.g.frames)) ||
+				d.is(ofCall) && slices.Contains(endings, d.verb()) && (d.guarded == "ok" || d.guarded == "io.EOF" || strings.Contains(d.guarded, "inside a message")) && (strings.Contains(d.bare, "EPIPE") || strings.Contains(d.bare, "ECONNRESET")) ||
+				d.verb() == writes && d.guarded == "gorilla.ErrCloseSent" && (strings.Contains(d.bare, "EPIPE") || strings.Contains(d.bare, "ECONNRESET"))
 		},
 	}, shown: scene(gorillaLibrary, after(peerBy(halfCloses), by(reads), step{who: handler, verb: closesWith, code: 1000}, by(closesBare))...)},
 	{row: row{
@@ -81,7 +80,7 @@ var known = []fault{
 		"a Close is written into an HTTP answer", "",
 		func(d difference) bool {
 			return d.sc.library == coderLibrary && (d.sc.does(handler, flushes, flushesError)) && len(d.g.answer) > len(d.b.answer) &&
-				strings.HasPrefix(d.g.answer, d.b.answer[:len(d.b.answer)-1]) && d.is(ofAnswer, ofEnd, ofTime)
+				strings.HasPrefix(d.g.answer, d.b.answer) && d.is(ofAnswer, ofEnd, ofTime)
 		},
 	}, shown: scene(coderLibrary, request("a WebSocket", goodUpgrade), by(flushes), by(upgrades), by(panics))},
 	{row: row{
@@ -89,7 +88,7 @@ var known = []fault{
 		func(d difference) bool {
 			return d.is(ofTime) && sooner(d.bare, d.guarded) && d.sc.peerSendsClose() && closed(d.g) && !d.sc.peerMalformsClose()
 		},
-	}, shown: scene(gorillaLibrary, after(frames(rawpeer.Text("one"), rawpeer.Close(1000, "")), by(reads), frames(rawpeer.Ping("more")), by(closesBare))...)},
+	}, shown: scene(ownLibrary, after(frames(rawpeer.Text("one"), rawpeer.Close(1000, "")), by(reads), frames(rawpeer.Close(4999, "")), by(closesBare), by(reads))...)},
 	{row: row{
 		"TCP is reset behind both Closes if the peer sent more, which was not read", "",
 		func(d difference) bool {
@@ -100,7 +99,17 @@ var known = []fault{
 
 // waitsInVain reports whether the handler waits for its context, guarded alone.
 func (sc script) waitsInVain(b, g observation) bool {
-	return slices.ContainsFunc(sc.steps, func(s step) bool { return s.verb == awaitsContext }) && slices.Contains(g.calls, blocked) && !slices.Contains(b.calls, blocked)
+	for i, s := range sc.steps {
+		if s.verb == awaitsContext && g.calls[i] == blocked && b.calls[i] != blocked {
+			return true
+		}
+	}
+	return false
+}
+
+// data is the frames that are no Close.
+func data(fs []rawpeer.Frame) []rawpeer.Frame {
+	return slices.DeleteFunc(slices.Clone(fs), func(f rawpeer.Frame) bool { return f.Opcode == rawpeer.OpClose })
 }
 
 var callers = regexp.MustCompile(`from \S+ \(\S+:\d+\)`)

@@ -303,27 +303,42 @@ func (st *stage) play(sc script, guarded bool, at pace) (observation, error) {
 // perform does the script's steps, each when the one before is done or blocks.
 func (p *play) perform(c *client) {
 	blocks := p.blocks()
+	ended := 0
 	for i, s := range p.script.steps {
 		if s.who == peer {
 			c.act(s)
 			p.react(i, s)
-			continue
+		} else {
+			p.orders <- i
+			limit := p.pace.done
+			if blocks[i] {
+				limit = p.begin
+			}
+			t := time.NewTimer(limit)
+			select {
+			case <-p.steps[i].done:
+			case <-t.C:
+			}
+			t.Stop()
 		}
-		p.orders <- i
-		limit := p.pace.done
-		if blocks[i] {
-			limit = p.begin
-		}
-		t := time.NewTimer(limit)
-		select {
-		case <-p.steps[i].done:
-		case <-t.C:
-		}
-		t.Stop()
-		if slices.Contains(endings, s.verb) || p.ends(s) {
-			c.await(p.begin) // the end is on its way to the peer
+		if n := p.endings(); n > ended {
+			ended = n
+			c.await(p.begin) // TCP's end is on its way to the peer
 		}
 	}
+}
+
+// endings counts the steps that are done and may have ended the connection.
+func (p *play) endings() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for i, s := range p.script.steps {
+		if p.steps[i].outcome != "" && (slices.Contains(endings, s.verb) || s.verb == returns || s.verb == panics || s.verb == aborts || s.verb == detaches) {
+			n++
+		}
+	}
+	return n
 }
 
 // react gives the calls that are blocked the time to see what the peer has done
@@ -347,9 +362,6 @@ func (p *play) react(at int, s step) {
 		}
 	}
 }
-
-// ends reports whether a step ends the handler.
-func (p *play) ends(s step) bool { return s.verb == returns || s.verb == panics || s.verb == aborts }
 
 // observe waits until nothing follows any more, and tells what was seen.
 func (p *play) observe(c *client) observation {

@@ -247,6 +247,8 @@ func (g *guess) goOn() {
 				return
 			}
 			g.readable = max(0, g.readable-1)
+		case s.verb == readsDeadline, s.verb == cancels:
+			g.readable = max(0, g.readable-1)
 		case closing && g.sc.library == coderLibrary && s.verb != closesBare:
 			if !g.sc.replies() && !g.over {
 				return
