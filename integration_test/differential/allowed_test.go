@@ -145,7 +145,7 @@ var allowed = []row{
 		"a handler's panic ends the connection, where bare it stays open for ever",
 		"principle 2: 1011 for a panic, or the end alone if no Close can leave",
 		func(d difference) bool {
-			return d.g.panic != "" && (d.verb() == writesAside && strings.HasPrefix(d.guarded, "net.ErrClosed") || d.is(ofEnd) && (d.bare == stillOpen || d.bare == byItself) || d.is(ofTime) && d.guarded == atOnce)
+			return d.g.panic != "" && (d.verb() == writesAside && strings.HasPrefix(d.guarded, "net.ErrClosed") || d.is(ofEnd) && (d.bare == stillOpen || d.bare == byItself) || d.is(ofTime) && sooner(d.guarded, d.bare))
 		},
 	},
 	{
@@ -168,7 +168,7 @@ var allowed = []row{
 		"rules 6 and 7",
 		func(d difference) bool {
 			return d.is(ofCall) && d.bare == blocked && closed(d.g) && (d.sc.reads(d.step) || slices.Contains(endings, d.verb())) &&
-				(strings.HasPrefix(d.guarded, "io.EOF") || strings.HasPrefix(d.guarded, "net.ErrClosed") || strings.HasPrefix(d.guarded, "os.ErrDeadlineExceeded"))
+				(strings.Contains(d.guarded, "EOF") || strings.HasPrefix(d.guarded, "net.ErrClosed") || strings.HasPrefix(d.guarded, "os.ErrDeadlineExceeded"))
 		},
 	},
 	{
@@ -210,7 +210,7 @@ var allowed = []row{
 		"a second Close is no error, whatever has become of TCP",
 		"rule 3",
 		func(d difference) bool {
-			return d.is(ofCall) && slices.Contains(endings, d.verb()) && d.guarded == "ok" &&
+			return d.is(ofCall) && (slices.Contains(endings, d.verb()) && d.guarded == "ok" || d.sc.library == xnetLibrary && d.sc.reads(d.step) && d.guarded == "io.EOF") &&
 				(strings.Contains(d.bare, "EPIPE") || strings.Contains(d.bare, "ECONNRESET")) && d.sc.triedBefore(d.step, d.g, endings...)
 		},
 	},
@@ -252,7 +252,8 @@ var allowed = []row{
 		"reading on behind both Closes is io.EOF",
 		"rule 6",
 		func(d difference) bool {
-			return d.is(ofCall) && d.sc.reads(d.step) && d.guarded == "io.EOF" && closed(d.g) && d.sc.closedBothWays()
+			waits := d.sc.reads(d.step) || d.sc.library == coderLibrary && slices.Contains(endings, d.verb())
+			return d.is(ofCall) && waits && d.guarded == "io.EOF" && closed(d.g) && d.sc.closedBothWays()
 		},
 	},
 	{
@@ -377,12 +378,12 @@ func (sc script) peerBreaksRules() bool {
 	return slices.ContainsFunc(sc.steps, func(s step) bool {
 		upgraded = upgraded || s.verb == upgrades
 		if s.verb == requests && upgraded {
-			return true
+			return true // it is taken for frames, as a body is
 		}
 		if s.who != peer || s.verb != sends && s.verb != requests {
 			return false
 		}
-		for _, sign := range []string{"rsv", "not masked", "opcode", "claims", "close not final", "ping 126 bytes", "close 126 bytes", "continuation"} {
+		for _, sign := range []string{"rsv", "not masked", "opcode", "claims", "close not final", "ping 126 bytes", "close 126 bytes", "continuation", "with a body"} {
 			if strings.Contains(s.arg, sign) {
 				return true
 			}

@@ -268,7 +268,7 @@ func (g *guess) goOn() {
 
 // ending reports whether what the peer sends ends a connection.
 func ending(s step) bool {
-	for _, sign := range []string{"close", "rsv", "opcode", "not masked", "claims", "ping 126 bytes", "\\xff"} {
+	for _, sign := range []string{"close", "rsv", "opcode", "not masked", "claims", "ping 126 bytes"} {
 		if strings.Contains(s.arg, sign) {
 			return true
 		}
