@@ -41,7 +41,7 @@ var allowed = []row{
 		"rule 3",
 		func(d difference) bool {
 			return d.is(ofCall) && d.verb() == writes && (d.bare == "ok" || strings.Contains(d.bare, "ECONNRESET") || strings.Contains(d.bare, "EPIPE")) &&
-				strings.HasPrefix(d.guarded, "net.ErrClosed") && (closed(d.g) || d.sc.triedBefore(d.step, d.g, endings...) ||
+				strings.HasPrefix(d.guarded, "net.ErrClosed") && (closed(d.g) || d.sc.triedBefore(d.step, d.g, endings...) || d.sc.peerSendsClose() ||
 				d.sc.library == xnetLibrary && d.sc.triedBefore(d.step, d.g, readings...)) // its Read closes by itself
 		},
 	},
@@ -228,6 +228,14 @@ var allowed = []row{
 		func(d difference) bool {
 			return d.is(ofCall) && d.sc.library == xnetLibrary && d.sc.reads(d.step) && strings.HasPrefix(d.guarded, "text") &&
 				d.sc.triedBefore(d.step, d.g, slices.Concat(readings, endings)...)
+		},
+	},
+	{
+		"a pong behind our Close is dropped, and with it the error that a library's Read returns for it",
+		"rule 3",
+		func(d difference) bool {
+			return d.is(ofCall) && d.sc.library == xnetLibrary && d.sc.reads(d.step) && d.sc.peerSends("ping") && d.sc.triedBefore(d.step, d.g, endings...) &&
+				slices.ContainsFunc(d.b.calls, func(call string) bool { return strings.HasSuffix(call, "net.OpError of write") })
 		},
 	},
 	{

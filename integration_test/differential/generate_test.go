@@ -25,6 +25,9 @@ func generate(seed uint64) script {
 	if g.one(3) {
 		sc.below = pick(g, muxWrapper, delegatingWrapper, hijackingWrapper, hijackingWrapper, hidingWrapper, timeoutWrapper, maxBytesWrapper, noURLWrapper, failingWrapper)
 	}
+	if sc.above == keepingWrapper && sc.below == timeoutWrapper {
+		sc.below = "" // TimeoutHandler returns before the handler, whose writer is gone then
+	}
 	if g.one(12) {
 		sc.narrow, sc.pace = true, pick(g, slow, never)
 		if g.one(3) {
@@ -153,22 +156,7 @@ func (g generator) httpStep() step {
 // open is what happens on an open connection, and how it ends.
 func (g generator) open(sc script) []step {
 	var steps []step
-	defer func() {
-		for i, s := range steps {
-			switch {
-			case s.verb == detaches && sc.library == coderLibrary:
-				// What ends first with a context that has ended, is coder's own race.
-				for j := i; j < len(steps); j++ {
-					if steps[j].verb == readsContext {
-						steps[j].verb = reads
-					}
-				}
-			case sc.pace != eager && (s.verb == closes || s.verb == resets):
-				// How much it has read by then, nobody knows.
-				steps[i].verb = halfCloses
-			}
-		}
-	}()
+	defer func() { sc.tidy(steps) }()
 	for range g.IntN(6) {
 		if g.one(2) {
 			steps = append(steps, g.peerStep(sc)...)
@@ -192,6 +180,35 @@ func (g generator) open(sc script) []step {
 		steps = append(steps, g.peerEnd(sc)...)
 	}
 	return steps
+}
+
+// tidy replaces what no program may do, or nobody can tell the outcome of.
+func (sc script) tidy(steps []step) {
+	detached := false
+	for i := range steps {
+		s := &steps[i]
+		switch s.verb {
+		case detaches:
+			detached = true
+		case readsContext:
+			// What ends first with a context that has ended, is coder's own race.
+			if detached && sc.library == coderLibrary {
+				s.verb = reads
+			}
+		case answers, writesBody, flushes, flushesError, hijacksAgain, setsDeadlines:
+			// A ResponseWriter isn't used any more when its handler has returned.
+			// On a hijacked connection net/http allows it, but the guard's writer
+			// has a data race then.
+			if detached {
+				*s = by(reads)
+			}
+		case closes, resets:
+			// How much a slow peer has read by then, nobody knows.
+			if sc.pace != eager {
+				s.verb = halfCloses
+			}
+		}
+	}
 }
 
 func (g generator) handlerStep(sc script) step {

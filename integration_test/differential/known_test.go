@@ -35,7 +35,7 @@ var known = []fault{
 			}
 			return d.is(ofContext) && strings.HasPrefix(d.bare, "ended") && !strings.HasPrefix(d.guarded, "ended") ||
 				d.verb() == awaitsContext && d.bare == "context.Canceled" && d.guarded == blocked ||
-				d.sc.waitsInVain(d.b, d.g) && (d.guarded == "" || d.is(ofHandler, ofServer, ofEnd, ofTime))
+				d.sc.waitsInVain(d.b, d.g) && (d.guarded == "" || d.is(ofHandler, ofServer, ofPanic, ofFrames, ofEnd, ofTime))
 		},
 	}, shown: scene(ownLibrary, after(peerBy(halfCloses), by(reads))...)},
 	{row: row{
