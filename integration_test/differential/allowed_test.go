@@ -40,7 +40,10 @@ var allowed = []row{
 		"a write behind our Close fails",
 		"rule 3",
 		func(d difference) bool {
-			return d.is(ofCall) && d.verb() == writes && (d.bare == "ok" || strings.Contains(d.bare, "ECONNRESET") || strings.Contains(d.bare, "EPIPE")) &&
+			if _, before, _, ok := closeIn(d.g.frames); d.verb() == writesAside && (!ok || before > 0) {
+				return false // it had begun
+			}
+			return (d.verb() == writes || d.verb() == writesAside) && (d.bare == "ok" || strings.Contains(d.bare, "ECONNRESET") || strings.Contains(d.bare, "EPIPE")) &&
 				strings.HasPrefix(d.guarded, "net.ErrClosed") && (closed(d.g) || d.sc.triedBefore(d.step, d.g, endings...) || d.sc.peerSendsClose() ||
 				d.sc.library == xnetLibrary && d.sc.triedBefore(d.step, d.g, readings...)) // its Read closes by itself
 		},

@@ -195,6 +195,24 @@ func (c *client) await(d time.Duration) {
 	}
 }
 
+// awaitFrame waits until something has come behind the 101.
+func (c *client) awaitFrame(limit time.Duration) {
+	for until := time.Now().Add(limit); time.Now().Before(until); {
+		c.mu.Lock()
+		_, fs, rest := split(c.received)
+		c.mu.Unlock()
+		if len(fs)+len(rest) > 0 {
+			return
+		}
+		c.await(time.Millisecond)
+		select {
+		case <-c.over:
+			return
+		default:
+		}
+	}
+}
+
 // gone takes note that the peer ends TCP, unless the server has ended it.
 func (c *client) gone() { c.ended(net.ErrClosed) }
 

@@ -320,6 +320,9 @@ func (p *play) perform(c *client) {
 			case <-t.C:
 			}
 			t.Stop()
+			if s.verb == writesAside {
+				c.awaitFrame(p.pace.done)
+			}
 		}
 		if n := p.endings(); n > ended {
 			ended = n
