@@ -122,11 +122,8 @@ var allowed = []row{
 		"no reset destroys what is on its way",
 		"rule 6",
 		func(d difference) bool {
-			if d.b.end != byRST || d.g.end == byRST {
-				return false
-			}
 			n := len(d.b.frames)
-			return d.is(ofEnd) || d.is(ofFrames) && len(d.g.frames) > n && same(d.b.frames, d.g.frames[:n])
+			return d.b.end == byRST && d.is(ofEnd) || d.b.end == byRST && d.is(ofFrames) && len(d.g.frames) > n && same(d.b.frames, d.g.frames[:n])
 		},
 	},
 	{
@@ -138,10 +135,17 @@ var allowed = []row{
 		},
 	},
 	{
+		"TCP is closed in the background, a moment after Close has returned, and the peer was faster",
+		"rule 6",
+		func(d difference) bool {
+			return d.is(ofEnd) && d.bare == byFIN && d.guarded == byItself && (d.sc.defers || d.g.panic != "" || d.sc.does(handler, endings...))
+		},
+	},
+	{
 		"the server ends TCP behind both Closes, or at a limit",
 		"rules 6 and 7, RFC 6455 section 7.1.1",
 		func(d difference) bool {
-			return closed(d.g) && (d.is(ofEnd) && d.guarded == byFIN || d.is(ofTime) && d.b.end == stillOpen)
+			return closed(d.g) && (d.is(ofEnd) && d.guarded == byFIN || d.is(ofTime) && (d.b.end == stillOpen || d.sc.pace != eager && sooner(d.guarded, d.bare)))
 		},
 	},
 	{
@@ -229,7 +233,7 @@ var allowed = []row{
 		"x/net reads on behind a Close, from the middle of it, and the Closes differ",
 		"rule 2: the library's affair",
 		func(d difference) bool {
-			return d.is(ofCall) && d.sc.library == xnetLibrary && d.sc.reads(d.step) && strings.HasPrefix(d.guarded, "text") &&
+			return d.is(ofCall) && d.sc.library == xnetLibrary && d.sc.reads(d.step) && (strings.HasPrefix(d.guarded, "text") || strings.HasPrefix(d.bare, "text") && d.guarded == "io.EOF") &&
 				d.sc.triedBefore(d.step, d.g, slices.Concat(readings, endings)...)
 		},
 	},
@@ -256,7 +260,9 @@ var allowed = []row{
 			return d.is(ofCall) && (strings.ReplaceAll(d.bare, "writev", "write") == d.guarded ||
 				// The second of two writes finds out that the peer is gone.
 				d.verb() == writes && d.sc.library == gorillaLibrary && d.sc.steps[d.step].size > 4096 && d.sc.does(peer, closes, resets) &&
-					d.bare == "ok" && strings.HasPrefix(d.guarded, "EPIPE"))
+					d.bare == "ok" && strings.HasPrefix(d.guarded, "EPIPE") ||
+				// And gorilla remembers what a write failed with.
+				d.sc.library == gorillaLibrary && d.sc.triedBefore(d.step, d.g, writes) && strings.HasPrefix(d.bare, "net.ErrClosed") && strings.HasPrefix(d.guarded, "EPIPE"))
 		},
 	},
 	{

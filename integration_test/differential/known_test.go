@@ -95,6 +95,13 @@ var known = []fault{
 			return d.is(ofEnd) && d.guarded == byRST && d.bare != byRST && d.sc.peerSendsClose() && closed(d.g)
 		},
 	}, shown: scene(ownLibrary, after(frames(rawpeer.Text("one"), rawpeer.Close(1000, "")), by(reads), frames(rawpeer.Ping("more")), step{who: handler, verb: closesWith, code: 1000})...)},
+	{row: row{
+		"a Read behind Close is io.EOF and not net.ErrClosed if the peer sent early bytes and then FIN", "",
+		func(d difference) bool {
+			return d.is(ofCall) && d.sc.reads(d.step) && d.sc.peerSends("at once") && strings.HasPrefix(d.bare, "net.ErrClosed") && d.guarded == "io.EOF"
+		},
+	}, shown: scene(ownLibrary, request("a WebSocket and sends at once text", goodUpgrade+string(frames(rawpeer.Text("early")).wire[0])),
+		by(upgrades), by(reads), peerBy(halfCloses), by(reads), by(closesBare), by(reads))},
 }
 
 // waitsInVain reports whether the handler waits for its context, guarded alone.
