@@ -33,7 +33,7 @@ var allowed = []row{
 		"rule 3",
 		func(d difference) bool {
 			_, n, behind, ok := closeIn(d.b.frames)
-			return d.is(ofFrames) && ok && behind > 0 && same(d.b.frames[:n+1], d.g.frames)
+			return d.is(ofFrames) && ok && (behind > 0 || len(d.b.rest) > 0) && len(d.g.rest) == 0 && same(d.b.frames[:n+1], d.g.frames)
 		},
 	},
 	{
@@ -53,7 +53,7 @@ var allowed = []row{
 		"rule 3",
 		func(d difference) bool {
 			return d.is(ofCall) && d.sc.library == xnetLibrary && (slices.Contains(endings, d.verb()) || d.sc.reads(d.step)) &&
-				d.guarded == "net.ErrClosed, net.OpError of write" && d.sc.triedBefore(d.step, d.g, append([]string{writes}, endings...)...)
+				d.guarded == "net.ErrClosed, net.OpError of write" && d.sc.triedBefore(d.step, d.g, slices.Concat([]string{writes}, readings, endings)...)
 		},
 	},
 	{
@@ -194,7 +194,7 @@ var allowed = []row{
 		"who reads long after its own Close finds that the guard has read the answer",
 		"rule 6",
 		func(d difference) bool {
-			return d.is(ofCall) && d.sc.reads(d.step) && d.sc.does(peer, waits, trickles) && d.sc.triedBefore(d.step, d.g, endings...) &&
+			return d.is(ofCall) && d.sc.reads(d.step) && d.sc.does(peer, waits, trickles) && (closed(d.g) || d.sc.triedBefore(d.step, d.g, endings...)) &&
 				(d.guarded == "io.EOF" || strings.HasPrefix(d.guarded, "net.ErrClosed") || strings.HasPrefix(d.guarded, "gorilla.CloseError 1006"))
 		},
 	},
@@ -202,7 +202,7 @@ var allowed = []row{
 		"a call behind a limit says so",
 		"rule 7",
 		func(d difference) bool {
-			return d.is(ofCall) && d.guarded == "os.ErrDeadlineExceeded, Timeout" && closed(d.g) && d.sc.does(peer, waits, trickles)
+			return d.is(ofCall) && d.guarded == "os.ErrDeadlineExceeded, Timeout" && closed(d.g) && (!d.sc.closedBothWays() || d.sc.peerBreaksRules() || d.sc.does(peer, waits, trickles))
 		},
 	},
 	{
@@ -210,7 +210,7 @@ var allowed = []row{
 		"rule 6",
 		func(d difference) bool {
 			return d.is(ofCall) && d.sc.library == coderLibrary && slices.Contains(endings, d.verb()) && d.bare == "net.ErrClosed" &&
-				d.guarded != "ok" && d.guarded != blocked && d.sc.peerSendsClose()
+				(d.guarded != "ok" || d.verb() == closesBare) && d.guarded != blocked && d.sc.peerSendsClose()
 		},
 	},
 	{
@@ -246,6 +246,14 @@ var allowed = []row{
 		},
 	},
 	{
+		"a write that is dropped behind our Close leaves the reset for a Read to find",
+		"rule 3",
+		func(d difference) bool {
+			return d.is(ofCall) && d.sc.reads(d.step) && d.sc.does(peer, resets) && strings.HasPrefix(d.guarded, "ECONNRESET") && strings.Contains(d.bare, "EOF") &&
+				d.sc.triedBefore(d.step, d.g, append([]string{writes}, endings...)...)
+		},
+	},
+	{
 		"which of the kernel's two errors a write behind a reset gets",
 		"no rule: the kernel's affair",
 		func(d difference) bool {
@@ -270,7 +278,7 @@ var allowed = []row{
 		"rule 6",
 		func(d difference) bool {
 			waits := d.sc.reads(d.step) || d.sc.library == coderLibrary && slices.Contains(endings, d.verb())
-			return d.is(ofCall) && waits && d.guarded == "io.EOF" && closed(d.g) && d.sc.closedBothWays()
+			return d.is(ofCall) && waits && (d.guarded == "io.EOF" || d.guarded == "io.ErrUnexpectedEOF") && (closed(d.g) || d.sc.peerSendsClose()) && d.sc.closedBothWays()
 		},
 	},
 	{

@@ -102,6 +102,15 @@ var known = []fault{
 		},
 	}, shown: scene(ownLibrary, request("a WebSocket and sends at once text", goodUpgrade+string(frames(rawpeer.Text("early")).wire[0])),
 		by(upgrades), by(reads), peerBy(halfCloses), by(reads), by(closesBare), by(reads))},
+	{row: row{
+		"http.MaxBytesReader can't tell net/http through the guard's writer that a body is too large", "",
+		func(d difference) bool {
+			return d.sc.below == maxBytesWrapper && d.sc.does(handler, readsBody) && d.is(ofAnswer, ofEnd, ofTime) &&
+				strings.Contains(d.bare+d.b.answer, "Connection: close")
+		},
+	}, shown: script{library: gorillaLibrary, below: maxBytesWrapper, steps: []step{
+		request("a WebSocket with a long body", strings.Replace(goodUpgrade, "\r\n\r\n", "\r\nContent-Length: 500\r\n\r\n", 1)+strings.Repeat("x", 500)), by(readsBody), by(returns),
+	}}},
 }
 
 // waitsInVain reports whether the handler waits for its context, guarded alone.
