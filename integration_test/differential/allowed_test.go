@@ -119,6 +119,14 @@ var allowed = []row{
 		},
 	},
 	{
+		"a peer that has closed and doesn't read for CloseIdle loses what it hasn't read",
+		"rule 7",
+		func(d difference) bool {
+			n := len(d.g.frames)
+			return d.is(ofFrames) && d.sc.pace == never && d.sc.peerSendsClose() && len(d.b.frames) > n && same(d.b.frames[:n], d.g.frames)
+		},
+	},
+	{
 		"no reset destroys what is on its way",
 		"rule 6",
 		func(d difference) bool {
