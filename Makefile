@@ -12,7 +12,7 @@ code := $(filter-out ./tools,$(modules))
 FUZZ_SECONDS ?= 30
 BENCHTIME ?= 200ms
 
-.PHONY: test setup fmt-check tidy-check vet lint race counts fmt fuzz bench microbench unraced matrix scale hostile
+.PHONY: test setup fmt-check tidy-check vet lint race counts fmt fuzz bench microbench unraced matrix differential hostile scale
 
 test: setup fmt-check tidy-check vet lint race unraced counts fuzz
 
@@ -55,6 +55,11 @@ matrix:
 # minutes. HOSTILE_FLAGS="-seed 1" has the same again.
 hostile:
 	go -C integration_test test -v -race -count=1 -timeout 30m ./hostile -for 0 -connections 23000 $(HOSTILE_FLAGS)
+
+# 100,000 scripts from a seed of the clock's, bare against guarded, where the tests play
+# the same 1,000. DIFFERENTIAL_FLAGS="-scripts 5000 -seed 7" and the like.
+differential:
+	go -C integration_test test -v -count=1 -timeout 60m ./differential -scripts 100000 -seed 0 $(DIFFERENTIAL_FLAGS)
 
 # Ends 15,000 connections at one moment, compares what that costs, and shuts
 # down 100 times at full speed: for a quiet machine.

@@ -48,15 +48,3 @@ func (u *upgrade) hidden() error {
 	}
 	return fmt.Errorf("closeguard: %T hides http.Hijacker, without which no WebSocket can be opened: put it inside of what opens WebSockets, or leave them out", u.ResponseWriter)
 }
-
-// flusher is the Flusher of a writer that has one. Its FlushError is the writer's,
-// which http.ResponseController would not find behind a plain Flush.
-type flusher struct{ http.Flusher }
-
-func (f flusher) FlushError() error {
-	if fe, ok := f.Flusher.(interface{ FlushError() error }); ok {
-		return fe.FlushError()
-	}
-	f.Flush()
-	return nil
-}

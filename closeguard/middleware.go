@@ -167,9 +167,7 @@ func (u *upgrade) Write(p []byte) (int, error) {
 	if u.hijacked {
 		return 0, u.tooLate(len(p))
 	}
-	if u.status == 0 {
-		u.status = http.StatusOK
-	}
+	u.answers()
 	return u.ResponseWriter.Write(p)
 }
 
@@ -179,9 +177,7 @@ func (u *upgrade) WriteString(s string) (int, error) {
 	if u.hijacked {
 		return 0, u.tooLate(len(s))
 	}
-	if u.status == 0 {
-		u.status = http.StatusOK
-	}
+	u.answers()
 	return io.WriteString(u.ResponseWriter, s)
 }
 

@@ -17,16 +17,16 @@ func (u *upgrade) writer() http.ResponseWriter {
 	}
 	type (
 		F  = flusher
-		R  = io.ReaderFrom
+		R  = readerFrom
 		C  = http.CloseNotifier //nolint:staticcheck // deprecated, and still asked for
-		H  = writeHeaderNower
+		H  = headerNower
 		up = *upgrade
 	)
-	fl, isF := u.ResponseWriter.(http.Flusher)
-	f := flusher{fl}
-	r, isR := u.ResponseWriter.(R)
+	f, r, h := F{u}, R{u}, H{u}
 	c, isC := u.ResponseWriter.(C)
-	h, isH := u.ResponseWriter.(H)
+	_, isF := u.ResponseWriter.(http.Flusher)
+	_, isR := u.ResponseWriter.(io.ReaderFrom)
+	_, isH := u.ResponseWriter.(writeHeaderNower)
 	switch [4]bool{isF, isR, isC, isH} {
 	case [4]bool{true, true, true, true}:
 		return struct {
@@ -129,11 +129,57 @@ func (u *upgrade) writer() http.ResponseWriter {
 // see that.
 func (u *upgrade) unhijackable() http.ResponseWriter {
 	type answer struct{ http.ResponseWriter } // and no other method of u's
-	if f, ok := u.ResponseWriter.(http.Flusher); ok {
+	if _, ok := u.ResponseWriter.(http.Flusher); ok {
 		return struct {
 			answer
 			flusher
-		}{answer{u}, flusher{f}}
+		}{answer{u}, flusher{u}}
 	}
 	return answer{u}
+}
+
+// answers takes note that the head of an answer leaves, with 200 if the handler has
+// said nothing else.
+func (u *upgrade) answers() {
+	if u.status == 0 {
+		u.status = http.StatusOK
+	}
+}
+
+// flusher is the Flusher of a writer that has one. Its FlushError is the writer's,
+// which http.ResponseController would not find behind a plain Flush.
+type flusher struct{ u *upgrade }
+
+func (f flusher) Flush() { f.FlushError() } //nolint:errcheck // Flush has no error
+
+func (f flusher) FlushError() error {
+	if f.u.hijacked { // net/http would panic
+		f.u.complain("Flush")
+		return http.ErrHijacked
+	}
+	f.u.answers()
+	if fe, ok := f.u.ResponseWriter.(interface{ FlushError() error }); ok {
+		return fe.FlushError()
+	}
+	f.u.ResponseWriter.(http.Flusher).Flush() //nolint:errcheck // writer has looked
+	return nil
+}
+
+// readerFrom is the ReaderFrom of a writer that has one.
+type readerFrom struct{ u *upgrade }
+
+func (r readerFrom) ReadFrom(src io.Reader) (int64, error) {
+	if r.u.hijacked {
+		return io.Copy(struct{ io.Writer }{r.u}, src)
+	}
+	r.u.answers()
+	return r.u.ResponseWriter.(io.ReaderFrom).ReadFrom(src) //nolint:errcheck // writer has looked
+}
+
+// headerNower is the WriteHeaderNow of a writer that has one.
+type headerNower struct{ u *upgrade }
+
+func (h headerNower) WriteHeaderNow() {
+	h.u.answers()
+	h.u.ResponseWriter.(writeHeaderNower).WriteHeaderNow() //nolint:errcheck // writer has looked
 }

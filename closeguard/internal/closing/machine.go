@@ -337,7 +337,9 @@ func (m *Machine) readEnded(in ReadEnded) {
 }
 
 func (m *Machine) endOfReading(r Reason) {
-	m.sawEnd(r)
+	if m.reader.ended == 0 { // else it only follows our own end
+		m.sawEnd(r)
+	}
 	if m.line == up && r.Cause == EOF {
 		m.line = readEnded
 	} else {
