@@ -40,6 +40,9 @@ func (l *link) close(cause closing.Cause) error {
 func (l *link) bareCloseYielding() *closing.Frame {
 	r := l.machine().Record()
 	f := CloseFrame{Code: l.guard.opts.BareClose}
+	if l.labels != nil && l.labels.bareClose != 0 {
+		f.Code = l.labels.bareClose
+	}
 	switch {
 	case l.app.Panic != closing.NoPanic:
 		f = internalError

@@ -138,6 +138,11 @@ func TestRefusedByAHandler(t *testing.T) {
 		{"Write", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "no") }, "200 OK", "200"},
 		{"nothing, so that nobody knows", func(http.ResponseWriter, *http.Request) {}, "200 OK", "none"},
 		{"headers only", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", "y") }, "200 OK", "200"},
+		{"Flush, then a 101 too late", func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush(); w.WriteHeader(101) }, "200 OK", "200"},
+		{"ReadFrom, then a 101 too late", func(w http.ResponseWriter, _ *http.Request) {
+			w.(io.ReaderFrom).ReadFrom(strings.NewReader("no"))
+			w.WriteHeader(101)
+		}, "200 OK", "200"},
 		{"informational first", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(103); w.WriteHeader(404) }, "103 Early Hints", "404"},
 		{"panic", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "", "0"},
 		{"answer, then panic", func(w http.ResponseWriter, _ *http.Request) {

@@ -7,11 +7,13 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/closetest"
 )
 
 // readUntil reads once with a deadline that passes.
@@ -21,6 +23,21 @@ func (c *guarded) readTimesOut() {
 	if _, err := c.Read(make([]byte, 100)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.t.Errorf("Read: %v, want a timeout", err)
 	}
+}
+
+// No Close is made up unless the program asks for it.
+func TestBareCloseIsSilentByDefault(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g, err := closeguard.New(closeguard.Options{})
+		is(t, err)
+		nc, peer := closetest.Pipe()
+		c, err := g.WrapConn(nc, closeguard.Server)
+		is(t, err)
+		is(t, c.Close())
+		if got, err := io.ReadAll(peer); len(got) > 0 || err != nil {
+			t.Errorf("the peer got %q, %v; want the end alone", got, err)
+		}
+	})
 }
 
 // Rule 5: a library that closes TCP without a Close gets one sent, unless EOF,
@@ -41,6 +58,15 @@ func TestBareClose(t *testing.T) {
 			"close 4321", "local closed 4321, sent 4321, received 1000, clean", bare},
 		{"without a code", closeguard.Options{BareClose: closeguard.NoStatusReceived}, func(*guarded) {},
 			"close empty", "local closed 1005, sent 1005, received 1000, clean", bare},
+		{"with a code of this connection's alone", closeguard.Options{BareClose: 4321}, func(c *guarded) { is(c.t, c.SetBareClose(4322)) },
+			"close 4322", "local closed 4322, sent 4322, received 1000, clean", bare},
+		{"switched off for this connection alone", closeguard.Options{BareClose: 4321}, func(c *guarded) { is(c.t, c.SetBareClose(closeguard.NoClose)) },
+			"", "dropped 1006", bare},
+		{"with a code that may not be sent", closeguard.Options{BareClose: 4321}, func(c *guarded) {
+			if err := c.SetBareClose(1006); err == nil || !strings.Contains(err.Error(), "1006 must not appear in a frame") {
+				c.t.Errorf("SetBareClose: %v", err)
+			}
+		}, "close 4321", "local closed 4321, sent 4321, received 1000, clean", bare},
 		{"switched off", closeguard.Options{BareClose: closeguard.NoClose}, func(*guarded) {},
 			"", "dropped 1006", bare},
 

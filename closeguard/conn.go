@@ -44,7 +44,7 @@ var _ net.Conn = (*Conn)(nil)
 func newConn(l *link) *Conn {
 	c := &Conn{Handle: Handle{l}, ctx: l.opening.ctx, left: &left{link: l}}
 	l.conn = weak.Make(c)
-	runtime.SetFinalizer(c.left, func(left *left) { left.link.abandoned() })
+	runtime.SetFinalizer(c.left, (*left).abandoned)
 	return c
 }
 
@@ -126,24 +126,6 @@ func (l *link) setDeadlines(read, write bool, t time.Time) error {
 	}
 }
 
-func (l *link) closeWith(ctx context.Context, f CloseFrame) error {
-	if err := f.Validate(l.role); err != nil {
-		return err
-	}
-	if !l.askToClose(f) {
-		return errNotOpen
-	}
-	select {
-	case <-l.waitDone():
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if ev := l.closeEvent(); !ev.Clean() {
-		return ev
-	}
-	return nil
-}
-
 // askToClose begins a Close of ours, unless there is one. The guard reads for the
 // answer as soon as nobody else does.
 func (l *link) askToClose(f CloseFrame) (open bool) {
@@ -186,7 +168,8 @@ func (l *link) closeEvent() CloseEvent {
 func (c *Conn) Driver() driver.Conn { return connDriver{c} }
 
 // abandoned is for when the program has dropped the Conn. It doesn't block.
-func (l *link) abandoned() {
+func (left *left) abandoned() {
+	l := left.link
 	if l.ended.Load() {
 		return
 	}

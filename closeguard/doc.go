@@ -25,8 +25,9 @@
 //  3. Nothing follows our Close.
 //  4. The answer to the peer's Close is the library's; if it gives none, the
 //     guard answers when the library reads on or closes.
-//  5. TCP isn't closed in silence: if the library sent no Close and nothing
-//     went wrong before, Options.BareClose is sent.
+//  5. Nothing is made up: if the library closes TCP without a Close, none is
+//     sent, unless Options.BareClose has a code, the guard shuts down, or a
+//     handler panics, of which the peer is told 1011.
 //  6. The handshake is finished: after our Close the guard reads on in the
 //     background, so that no reset destroys the frame on its way.
 //  7. That has limits: Options.CloseIdle, CloseTimeout and CloseBytes.
@@ -47,6 +48,5 @@
 // was closed without a frame, so the peer gets BareClose; the adapter knows the
 // difference. Programs that assert the type of the library's net.Conn see a
 // [Conn], which has NetConn. Not supported: HTTP/2 and HTTP/3 WebSockets,
-// servers without net/http, epoll servers, js/wasm. Below a reverse proxy set
-// Options.BareClose to [NoClose].
+// servers without net/http, epoll servers, js/wasm.
 package closeguard

@@ -144,7 +144,7 @@ func (d connDriver) fail() bool {
 }
 
 func (d connDriver) Abandon() {
-	d.conn.link.abandoned()
+	d.conn.left.abandoned()
 	runtime.KeepAlive(d.conn)
 }
 

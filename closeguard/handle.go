@@ -62,6 +62,24 @@ func (h *Handle) SetAttrs(attrs ...slog.Attr) {
 	labels.attrs = slices.Concat(labels.attrs, attrs)
 }
 
+// SetBareClose sets Options.BareClose for this connection alone: the code that is
+// sent if the library closes TCP without a Close frame, or [NoClose]; 0 is what
+// Options say. A code that may not be sent is a *[FrameError], and nothing changes.
+func (h *Handle) SetBareClose(code Code) error {
+	if h == nil {
+		return nil
+	}
+	if code != 0 && code != NoClose {
+		if err := (CloseFrame{Code: code}).Validate(h.link.role); err != nil {
+			return err
+		}
+	}
+	h.link.mu.Lock()
+	defer h.link.mu.Unlock()
+	h.link.needLabels().bareClose = code
+	return nil
+}
+
 // CloseWith sends a Close frame and waits until the connection has ended or
 // ctx is done. It returns nil if the closing handshake was clean, else the
 // close event; if ctx ends first, its error, and the handshake goes on. Before the
@@ -75,7 +93,22 @@ func (h *Handle) CloseWith(ctx context.Context, code Code, reason string) error 
 	if h == nil {
 		return nil
 	}
-	return h.link.closeWith(ctx, CloseFrame{Code: code, Reason: reason})
+	f := CloseFrame{Code: code, Reason: reason}
+	if err := f.Validate(h.link.role); err != nil {
+		return err
+	}
+	if !h.link.askToClose(f) {
+		return errNotOpen
+	}
+	select {
+	case <-h.Done():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if ev := h.Event(); !ev.Clean() {
+		return ev
+	}
+	return nil
 }
 
 // Abort ends TCP at once with a reset. Nothing is sent, and what was sent and

@@ -21,6 +21,7 @@ type labels struct {
 	subprotocol string
 	attrs       []slog.Attr
 	keys        []string // guarded by the guard's mu as well
+	bareClose   Code     // in place of Options.BareClose, unless it is 0
 }
 
 // newIdentity is what is known of a connection at first.

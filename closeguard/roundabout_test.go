@@ -1,6 +1,7 @@
 package closeguard_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log"
@@ -127,6 +128,27 @@ func TestFlushError(t *testing.T) {
 				t.Errorf("%s: Flush: %v, want %v", name, err, tt.want)
 			}
 		})).ServeHTTP(tt.below, upgradeRequest())
+	}
+}
+
+// Where net/http would panic, a Flush behind Hijack is an error.
+func TestFlushBehindHijack(t *testing.T) {
+	var lines strings.Builder
+	r := upgradeRequest()
+	r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, &http.Server{ErrorLog: log.New(&lines, "", 0)}))
+	nc, _ := net.Pipe()
+	below := struct {
+		*plainWriter
+		http.Flusher
+	}{&plainWriter{ResponseWriter: httptest.NewRecorder(), conn: nc}, nil} // one that panics
+	newGuard(t, closeguard.Options{}).Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.(http.Hijacker).Hijack()
+		if err := http.NewResponseController(w).Flush(); !errors.Is(err, http.ErrHijacked) {
+			t.Errorf("Flush: %v, want %v", err, http.ErrHijacked)
+		}
+	})).ServeHTTP(below, r)
+	if want := "http: response.Flush on hijacked connection from github.com/closeguard/ws/closeguard_test.TestFlushBehindHijack"; !strings.HasPrefix(lines.String(), want) {
+		t.Errorf("the log has %q, want %q", lines.String(), want)
 	}
 }
 

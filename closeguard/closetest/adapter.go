@@ -12,7 +12,7 @@ import (
 // An Adapter is what [TestAdapter] has to know of an adapter between closeguard and a WebSocket library.
 type Adapter struct {
 	// Handler returns the adapter's handler for g: it accepts a request, runs f for the connection and closes it as f's
-	// return says, as closeguard.Conn.Serve does.
+	// return says, as driver.Conn.Serve does.
 	Handler func(g *closeguard.Guard, f func(c Conn) error) http.Handler
 
 	// PeerCode returns the close code of the library's own close error in err's tree, by the library's own means, and 0
