@@ -25,6 +25,7 @@ func (l *link) close(cause closing.Cause) error {
 	if !l.ended.Load() && (l.app.UnderMiddleware || l.machine().MayBegin()) && unwinding() {
 		l.app.Panic = max(l.app.Panic, closing.PanicAwaited)
 	}
+	l.needEnding().linger.lookFirstYielding()
 	var bare *closing.Frame
 	if l.machine().MayBegin() { // no silent end (rule 5)
 		bare = l.bareCloseYielding()

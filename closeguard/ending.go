@@ -23,6 +23,24 @@ type ending struct {
 	ctx    context.Context // for the observers, from when the Conn is not needed any more
 
 	linger lingerer // reads when the library doesn't
+
+	unacked int     // bytes of ours that the peer had not acknowledged at the last look
+	acked   instant // when fewer of them were left than before
+}
+
+// backlog is how much the peer may have to acknowledge at our Close before that
+// counts as a download that goes on.
+const backlog = 4096
+
+// lookAtAcks takes note of a peer that still takes what lay before our Close: that
+// is a sign of life, as its bytes are.
+func (e *ending) lookAtAcks(raw transport, now instant) {
+	if n, known := unackedBytes(raw.Conn); known {
+		if n < e.unacked && e.unacked > backlog {
+			e.acked = now
+		}
+		e.unacked = n
+	}
 }
 
 // machine is the closing handshake, to be asked.

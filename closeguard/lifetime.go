@@ -201,6 +201,9 @@ func (f *lifetime) ping() {
 		f.isStuck()
 	case l.machine().Stage() < closing.Ending:
 		l.on(closing.WriteFailed{Reason: closing.Reason{Cause: causeOf(err), Err: err}})
+		if n, known := unreadBytes(l.raw.Conn); known && n == 0 && !l.in.Locked() {
+			l.on(closing.Forget{}) // nothing can come of it any more
+		}
 	}
 }
 

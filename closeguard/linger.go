@@ -24,6 +24,7 @@ func (r *lingerer) start() {
 		l.readBy(past)
 	}
 	l.in.Broadcast()
+	l.end.lookAtAcks(l.raw, l.guard.now())
 	if len(l.end.rounds) == 0 {
 		l.guard.linger(r)
 	}
@@ -95,6 +96,29 @@ func (r *lingerer) look() {
 	l.in.Unlock()
 	l.on(closing.Looked{Facts: l.facts()})
 	l.run()
+}
+
+// lookFirstYielding reads what lies unread before a Close of ours begins for a
+// program that is done, up to 1 MiB: a Close of the peer's in it was first.
+func (r *lingerer) lookFirstYielding() {
+	l := r.link
+	if !l.end.MayBegin() || l.end.TheirCloseCame() || l.in.Locked() {
+		return
+	}
+	unread, _ := unreadBytes(l.raw.Conn)
+	if unread == 0 {
+		return
+	}
+	l.in.LockNow()
+	defer l.in.Unlock()
+	buf := lingerBuffers.Get().(*[4096]byte)
+	defer lingerBuffers.Put(buf)
+	for unread = min(unread, 1<<20); unread > 0; {
+		n, alive := r.discardYielding(buf[:], time.Now().Add(time.Millisecond))
+		if unread -= n; n == 0 || !alive {
+			return
+		}
+	}
 }
 
 // discardYielding is one Read of the guard's. It tells the machine what came, and

@@ -115,12 +115,15 @@ func (l *link) happened(in closing.Input) {
 
 // facts are what the machine can't know.
 func (l *link) facts() closing.Facts {
-	writing := l.out.Locked()
+	writing, last := l.out.Locked(), l.in.LastActive()
+	if l.end != nil {
+		last = max(last, l.end.acked)
+	}
 	return closing.Facts{
 		Reading:  l.in.Locked(),
 		Writing:  writing,
 		Between:  !writing && l.out.scan.Between(), // else the scanner is the writer's
-		LastByte: l.in.LastActive(),
+		LastByte: last,
 		App:      l.app,
 	}
 }
@@ -222,6 +225,7 @@ func (l *link) Wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.end != nil {
+		l.end.lookAtAcks(l.raw, l.guard.now())
 		l.end.On(closing.Tick{Facts: l.facts()}, l.guard.now())
 		l.run()
 	}

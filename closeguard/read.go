@@ -2,6 +2,7 @@ package closeguard
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 
@@ -138,10 +139,16 @@ func (l *link) readFailed(err error) error {
 	case m.Stage() >= closing.Ending:
 		return l.readGate() // the guard has ended TCP: what the peer makes of that is no cause
 	case isEOF(err):
-		if l.eofEndsMessage && l.in.scan.InMessage() && !m.TheirCloseCame() {
-			err = &truncatedError{err.Error()} // rule 8
+		told := err
+		if l.in.scan.InMessage() && !m.TheirCloseCame() { // rule 8
+			if l.eofEndsMessage {
+				err = &truncatedError{err.Error()}
+				told = err
+			} else {
+				told = fmt.Errorf("closeguard: connection ended inside a message: %w", err)
+			}
 		}
-		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: closing.EOF, Err: err}})
+		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: closing.EOF, Err: told}})
 	case ranOut(err):
 		switch {
 		case m.Limit() != closing.NoCause:

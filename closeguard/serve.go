@@ -101,6 +101,7 @@ func (l *link) handlerDoneYielding(f CloseFrame) {
 	if l.phase != phaseOpen {
 		return
 	}
+	l.needEnding().linger.lookFirstYielding()
 	if l.machine().Stage() < closing.Ending {
 		l.on(closing.Ask{Frame: f.inside()})
 		l.libraryDone()

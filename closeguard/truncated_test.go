@@ -79,7 +79,10 @@ func TestTruncatedMessage(t *testing.T) {
 								t.Errorf("cut at %d: %v, want %v as it is", at, err, transport.eof)
 							}
 							c.Close()
-							c.ends("dropped 1006")
+							ev := c.ends("dropped 1006")
+							if said := strings.Contains(ev.Error(), "inside a message"); said != truncated {
+								t.Errorf("cut at %d: the event says so: %t, want %t: %v", at, said, truncated, ev)
+							}
 						})
 					}
 				})

@@ -119,10 +119,10 @@ func (a App) Gone() bool { return a.Closed && !a.Serving }
 // Facts are what the machine can't know: who is at the two directions, where the
 // library's frames stand, and what the program does.
 type Facts struct {
-	Reading  bool // somebody is in a Read
-	Writing  bool // somebody is in a Write
-	Between  bool // the library's frames stand between two frames
-	LastByte time.Duration
+	Reading  bool          // somebody is in a Read
+	Writing  bool          // somebody is in a Write
+	Between  bool          // the library's frames stand between two frames
+	LastByte time.Duration // when the peer gave the last sign of life
 	App      App
 }
 

@@ -12,6 +12,11 @@ func unreadBytes(nc net.Conn) (n int, known bool) {
 	return queued(nc, syscall.TIOCINQ)
 }
 
+// unackedBytes is how many bytes of ours the peer's kernel has not acknowledged.
+func unackedBytes(nc net.Conn) (n int, known bool) {
+	return queued(nc, syscall.TIOCOUTQ)
+}
+
 // queued asks the kernel for the length of one of a socket's queues.
 func queued(nc net.Conn, which uintptr) (n int, known bool) {
 	sc, ok := innermost(nc).(syscall.Conn)
