@@ -57,7 +57,6 @@ type fault struct {
 	kernel time.Duration                // how long the server's kernel waits for an answer of the peer's, 0: as usual
 	ends   bool                         // the server's kernel knows at once that TCP is over
 	events [moments]string              // as eventText writes them
-	but    map[string][moments]string   // where an endpoint has others; "": as in events
 }
 
 // What a fault brings that only makes things late.
@@ -94,14 +93,9 @@ var finished = func() [moments]string {
 	return all
 }()
 
-// Where the stream ends inside a message, coder/websocket is told another error
-// than io.EOF, which it would take for the end of the message.
-func withCoder(events [moments]string) map[string][moments]string {
-	return map[string][moments]string{"/coder": events, "/plain/coder": events}
-}
-
-// inside is finished where that was inside a message.
+// inside is finished, at some moments inside a message.
 func inside(at ...moment) (events [moments]string) {
+	events = finished
 	for _, m := range at {
 		events[m] = strings.Replace(finished[m], "FIN", record.CutOff, 1)
 	}
@@ -122,10 +116,10 @@ func lose(c *cable, _ net.Addr) error { return c.lose() }
 
 var faults = []fault{
 	{name: "reset", proxy: stop, resets: true, ends: true, events: because("reset")},
-	{name: "FIN", proxy: stop, ends: true, events: finished, but: withCoder(inside(inMessage))},
-	{name: "silence, then FIN", proxy: toxic("timeout", "both", `"timeout": 50`), ends: true, events: finished, but: withCoder(inside(inMessage))},
+	{name: "FIN", proxy: stop, ends: true, events: inside(inMessage)},
+	{name: "silence, then FIN", proxy: toxic("timeout", "both", `"timeout": 50`), ends: true, events: inside(inMessage)},
 	{name: "black hole", proxy: toxic("timeout", "both", `"timeout": 0`), silent: true, hangs: true, events: silence},
-	{name: "the peer's next frame cut off", proxy: toxic("limit_data", "upstream", `"bytes": 3`), events: finished, but: withCoder(inside(idle, inMessage, behindOurs))},
+	{name: "the peer's next frame cut off", proxy: toxic("limit_data", "upstream", `"bytes": 3`), events: inside(idle, inMessage, behindOurs)},
 	{name: "our next frame cut off", proxy: toxic("limit_data", "downstream", `"bytes": 3`), events: onlyLate},
 	{name: "slices", proxy: toxic("slicer", "both", `"average_size": 2, "delay": 500`), events: onlyLate},
 	{name: "latency", proxy: toxic("latency", "both", `"latency": 100, "jitter": 50`), events: onlyLate},
@@ -234,11 +228,7 @@ func (f *fault) run(t *testing.T, ns *namespace, m moment, endpoint string) {
 	if got.opened != 1 || len(got.closed) != 1 {
 		t.Fatalf("%d opened, %v closed; want 1 of each", got.opened, got.closed)
 	}
-	want := f.events[m]
-	if other := f.but[endpoint][m]; other != "" {
-		want = other
-	}
-	ev := got.closed[0]
+	ev, want := got.closed[0], f.events[m]
 	if text := eventText(ev); text != want {
 		t.Errorf("event\ngot  %s\nwant %s\n%v", text, want, ev)
 	}

@@ -34,8 +34,9 @@ type crowd struct {
 	*tally
 	number   int
 	opts     closeguard.Options
-	prompt   bool // handlers that wait for the shutdown return as soon as it begins
-	amid     bool // the shutdown comes while peers do
+	prompt   bool        // handlers that wait for the shutdown return as soon as it begins
+	amid     bool        // the shutdown comes while peers do
+	called   atomic.Bool // the shutdown
 	guard    *closeguard.Guard
 	recorder *record.Recorder
 	http     *http.Server
@@ -68,7 +69,8 @@ type connection struct {
 	refused      []*closeguard.Refused
 	closed       []closeguard.CloseEvent
 	toldAt       time.Time // when the close event came
-	toldDraining bool      // and whether a shutdown had begun
+	toldDraining bool      // and whether a shutdown had begun, so that all could see it
+	toldCalled   bool      // and whether it was called
 	misfits      []string
 }
 
@@ -298,6 +300,7 @@ func (c *crowd) quiet() bool {
 func (c *crowd) shutDown() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	c.called.Store(true)
 	called, began := time.Now(), make(chan time.Time, 1)
 	go func() {
 		<-c.guard.Draining()

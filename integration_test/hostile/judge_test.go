@@ -126,7 +126,7 @@ var causes = []struct {
 }{
 	{closeguard.ErrAborted, "aborted", broughtAbout(closeguard.ErrAborted)},
 	{closeguard.ErrKicked, "kicked", broughtAbout(closeguard.ErrKicked)},
-	{closeguard.ErrShutdown, "shut down", func(_ *crowd, of *connection) bool { return of.toldDraining }},
+	{closeguard.ErrShutdown, "shut down", func(_ *crowd, of *connection) bool { return of.toldCalled }},
 	{closeguard.ErrMaxAge, "too old", func(c *crowd, _ *connection) bool { return c.opts.MaxAge > 0 }},
 	{closeguard.ErrIdleTimeout, "idle", func(c *crowd, _ *connection) bool { return c.opts.IdleTimeout > 0 }},
 	{closeguard.ErrPingTimeout, "no pong", func(c *crowd, _ *connection) bool { return c.opts.PingInterval > 0 }},

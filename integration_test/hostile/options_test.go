@@ -78,7 +78,7 @@ func optionsText(o closeguard.Options) string {
 
 // Observe takes the events of a crowd's guard.
 func (c *crowd) Observe(_ context.Context, ev closeguard.Event) {
-	now, draining := time.Now(), false
+	now, called, draining := time.Now(), c.called.Load(), false
 	select {
 	case <-c.guard.Draining():
 		draining = true
@@ -104,6 +104,6 @@ func (c *crowd) Observe(_ context.Context, ev closeguard.Event) {
 		of.refused = append(of.refused, ev)
 	case closeguard.CloseEvent:
 		of.closed = append(of.closed, ev)
-		of.toldAt, of.toldDraining = now, draining
+		of.toldAt, of.toldCalled, of.toldDraining = now, called, draining
 	}
 }

@@ -37,7 +37,7 @@ func Causes(err error) (words []string) {
 func Told(ev closeguard.CloseEvent) []string {
 	words := Causes(ev)
 	if strings.Contains(ev.Error(), "ended inside a message: "+io.EOF.Error()) {
-		words = append(words, CutOff)
+		words = append(slices.DeleteFunc(words, func(word string) bool { return word == "FIN" }), CutOff)
 	}
 	return words
 }
