@@ -102,7 +102,6 @@ func (d connDriver) EndCall(c driver.Call, err error, telling bool) error {
 	r := l.machine().Record()
 	if r.Open() && l.end != nil {
 		l.end.ours.awaitYielding(closing.LastWait) // the end may have begun, and its type not be known yet
-		r = l.machine().Record()
 	}
 	if m := l.machine(); telling && !c.Over && m.Stage() < closing.Reported && (!r.Open() || r.Fault != nil) &&
 		!m.Why().Has(closing.Words) && !m.Why().Has(closing.HandlerError) {

@@ -39,7 +39,7 @@ func (e *ending) event(now instant, words error, known Ending) CloseEvent {
 	if r.Illegal != nil {
 		known.illegal, known.answer = true, Code(r.Illegal.Code())
 	}
-	known.Err = causes(e.Why(), &r, words)
+	known.Err = causes(e.Why(), r, words)
 	switch r.First {
 	case closing.Nobody:
 		return nil

@@ -81,9 +81,9 @@ func (g *Guard) CloseFunc(ctx context.Context, match func(ConnInfo) bool, frame 
 	var links []*link
 	for _, l := range g.all() {
 		l.mu.Lock()
-		info, r := l.info().clone(), l.machine().Record()
+		info, open := l.info().clone(), l.machine().Record().Open()
 		l.mu.Unlock()
-		if r.Open() && match(info) {
+		if open && match(info) {
 			links = append(links, l)
 		}
 	}

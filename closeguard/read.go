@@ -10,47 +10,39 @@ import (
 )
 
 // read is the library's Read. What comes is scanned and handed on as it is. As
-// in write, what is rarely needed is in functions of its own.
-func (l *link) read(p []byte) (int, error) {
-	if l.in.TryLock() {
-		return l.readFast(p)
-	}
-	return l.readLocked(p)
-}
-
-// readFast is read with the direction's lock and without mu.
-func (l *link) readFast(p []byte) (int, error) {
-	n, err := l.transportRead(p)
-	if before := l.in.scan; err == nil && n > 0 && n <= len(p) {
-		if l.in.scan.Data(p[:n]) == n && l.in.UnlockFast(l.guard.now()) {
-			return n, nil
+// in write, what is rarely needed is in functions of its own, and so is what needs
+// much of the stack: an idle connection waits in here. If the transport panics, the
+// direction's lock is given back.
+func (l *link) read(p []byte) (n int, err error) {
+	fast := l.in.TryLock()
+	if !fast {
+		if err := l.beginRead(); err != nil {
+			return 0, err
 		}
-		l.in.scan = before
 	}
-	return l.endRead(p, n, err)
-}
-
-// readLocked is read with mu.
-func (l *link) readLocked(p []byte) (int, error) {
-	if err := l.beginRead(); err != nil {
-		return 0, err
-	}
-	n, err := l.transportRead(p)
-	return l.endRead(p, n, err)
-}
-
-// transportRead reads with the direction's lock, which it gives back if the
-// transport panics.
-func (l *link) transportRead(p []byte) (n int, err error) {
 	returned := false
 	defer func() {
 		if !returned {
 			l.readPanicked()
 		}
 	}()
-	n, err = l.raw.Read(p)
+	n, err = l.raw.Conn.Read(p)
 	returned = true
-	return n, err
+	if fast && err == nil && n > 0 && n <= len(p) && l.readFast(p[:n]) {
+		return n, nil
+	}
+	return l.endRead(p, n, err)
+}
+
+// readFast ends a Read without mu if it brought nothing but data, and gives the
+// direction's lock back.
+func (l *link) readFast(p []byte) (ok bool) {
+	before := l.in.scan
+	if l.in.scan.Data(p) == len(p) && l.in.UnlockFast(l.guard.now()) {
+		return true
+	}
+	l.in.scan = before
+	return false
 }
 
 // beginRead takes the direction's lock, or says why a Read can't begin.
