@@ -7,26 +7,93 @@ import (
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
+// The three calls of a library's: one whose context can't end, one that began after
+// the end, and one whose context is watched.
+type (
+	call     struct{ link *link }
+	lateCall struct{ link *link }
+	place    struct {
+		link *link
+		ctx  context.Context // nil: the place is free
+		next *place
+	}
+)
+
 // watched are the contexts of the calls that are under way. The places of a
 // connection's calls are taken again and again: there are as many as there were
 // calls at a time. The link's mu guards them.
 type watched struct{ first *place }
 
-// place is where a context is watched during a call.
-type place struct {
-	ctx  context.Context // nil: the place is free
-	next *place
+// Begin begins a call of the library's.
+func (d connDriver) Begin(ctx context.Context) driver.Call {
+	l := d.conn.link
+	switch {
+	case l.ended.Load():
+		return lateCall{l}
+	case ctx == nil || ctx.Done() == nil:
+		return call{l}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.watched.add(l, ctx)
+}
+
+func (c call) Keep(err error) error     { return err }
+func (c lateCall) Keep(err error) error { return err }
+
+func (p *place) Keep(err error) error {
+	p.leave()
+	return err
+}
+
+func (c call) End(err error, telling bool) error     { return c.link.endCall(err, telling, false) }
+func (c lateCall) End(err error, telling bool) error { return c.link.endCall(err, telling, true) }
+
+func (p *place) End(err error, telling bool) error {
+	p.leave()
+	return p.link.endCall(err, telling, false)
+}
+
+// leave stops watching the call's context.
+func (p *place) leave() {
+	p.link.mu.Lock()
+	defer p.link.mu.Unlock()
+	p.link.noteCanceled(p.free())
+}
+
+// endCall returns the error that the program shall see of a call that is over.
+func (l *link) endCall(err error, telling, late bool) error {
+	if err == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.isIn(err) {
+		return err
+	}
+	r := l.machine().Record()
+	if r.Open() && l.end != nil {
+		l.end.ours.awaitYielding(closing.LastWait) // the end may have begun, and its type not be known yet
+	}
+	if m := l.machine(); telling && !late && m.Stage() < closing.Reported && (!r.Open() || r.Fault != nil) &&
+		!m.Why().Has(closing.Words) && !m.Why().Has(closing.HandlerError) {
+		l.on(closing.Told{Reason: closing.Reason{Cause: closing.Words, Err: err}})
+	}
+	if ev := l.event(err, late); ev != nil {
+		return ev
+	}
+	return err
 }
 
 // add takes a place for a context.
-func (w *watched) add(ctx context.Context) *place {
+func (w *watched) add(l *link, ctx context.Context) *place {
 	for p := w.first; p != nil; p = p.next {
 		if p.ctx == nil {
 			p.ctx = ctx
 			return p
 		}
 	}
-	w.first = &place{ctx, w.first}
+	w.first = &place{l, ctx, w.first}
 	return w.first
 }
 
@@ -56,59 +123,4 @@ func (l *link) noteCanceled(ctx context.Context) {
 	if r := l.machine().Record(); ctx != nil && r.TimedOut.Err == nil {
 		l.on(closing.RanOut{Reason: closing.Reason{Cause: closing.Context, Err: context.Cause(ctx)}})
 	}
-}
-
-// Begin begins a call of the library's.
-func (d connDriver) Begin(ctx context.Context) driver.Call {
-	l := d.conn.link
-	c := driver.Call{Conn: d, Over: l.ended.Load()}
-	if ctx != nil && ctx.Done() != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		c.Place = l.watched.add(ctx)
-	}
-	return c
-}
-
-// unwatch stops watching the call's context.
-func (d connDriver) unwatch(c driver.Call) {
-	if c.Place == nil {
-		return
-	}
-	l := d.conn.link
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.noteCanceled(c.Place.(*place).free())
-}
-
-// KeepCall ends a call with an error that the program shall see as it is.
-func (d connDriver) KeepCall(c driver.Call, err error) error {
-	d.unwatch(c)
-	return err
-}
-
-// EndCall ends a call and returns the error that the program shall see.
-func (d connDriver) EndCall(c driver.Call, err error, telling bool) error {
-	d.unwatch(c)
-	if err == nil {
-		return nil
-	}
-	l := d.conn.link
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.isIn(err) {
-		return err
-	}
-	r := l.machine().Record()
-	if r.Open() && l.end != nil {
-		l.end.ours.awaitYielding(closing.LastWait) // the end may have begun, and its type not be known yet
-	}
-	if m := l.machine(); telling && !c.Over && m.Stage() < closing.Reported && (!r.Open() || r.Fault != nil) &&
-		!m.Why().Has(closing.Words) && !m.Why().Has(closing.HandlerError) {
-		l.on(closing.Told{Reason: closing.Reason{Cause: closing.Words, Err: err}})
-	}
-	if ev := l.event(err, c.Over); ev != nil {
-		return ev
-	}
-	return err
 }

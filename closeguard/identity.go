@@ -24,14 +24,14 @@ type labels struct {
 	bareClose   Code     // in place of Options.BareClose, unless it is 0
 }
 
-// newIdentity is what is known of a connection at first.
-func newIdentity(g *Guard, info ConnInfo) identity {
-	i := identity{guard: g, number: info.Number, remote: info.Remote, route: info.Route, path: info.Path}
+// begin takes what is known of a connection at first.
+func (i *identity) begin(g *Guard, info *ConnInfo) {
+	i.guard, i.number = g, info.Number
+	i.remote, i.route, i.path = info.Remote, info.Route, info.Path
 	i.agreeOn(info.Subprotocol)
 	if len(info.Attrs) > 0 {
 		i.needLabels().attrs = info.Attrs
 	}
-	return i
 }
 
 // agreeOn takes note of the subprotocol, which may be none.

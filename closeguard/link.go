@@ -72,7 +72,8 @@ type instant = time.Duration
 
 // newLink is a connection of which nothing is known but the request.
 func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
-	l := &link{identity: newIdentity(g, info), role: info.Role}
+	l := &link{role: info.Role}
+	l.begin(g, &info)
 	l.opening = &opening{link: l, ctx: ctx}
 	l.in.scan.Masked = info.Role == Server
 	l.out.scan.Masked = info.Role == Client

@@ -74,6 +74,21 @@ func (o *opening) asks(p []byte) {
 	}
 }
 
+// write is a Write of a server's library, with mu and the direction's lock. The way
+// from here to the transport is short, because an idle connection's stack is never
+// deeper, and doubles for one that is a little deeper.
+func (o *opening) write(p []byte) (n int, err error) {
+	l := o.link
+	defer l.mu.Unlock()
+	defer l.endWriteYielding()
+	if n, err = o.writeYielding(p); err == nil && n < len(p) {
+		var frames int
+		frames, err = l.writeFramesYielding(p[n:])
+		n += frames
+	}
+	return n, err
+}
+
 // writeYielding passes a server's answer, up to the end of a 101's head: what is
 // behind that is frames.
 func (o *opening) writeYielding(p []byte) (int, error) {
@@ -82,7 +97,12 @@ func (o *opening) writeYielding(p []byte) (int, error) {
 	if !switched {
 		k = len(p)
 	}
-	n, err := o.link.passYielding(p[:k])
+	n, err := o.link.transportWriteYielding(p[:k])
+	if err == nil && n < k {
+		var more int
+		more, err = o.link.passYielding(p[n:k])
+		n += more
+	}
 	switch {
 	case o.link.phase != phaseHTTP: // closed meanwhile
 	case switched && err != nil:

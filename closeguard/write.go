@@ -15,7 +15,22 @@ func (l *link) write(p []byte) (int, error) {
 	if l.out.TryLock() {
 		return l.writeFast(p)
 	}
+	if o := l.answering(); o != nil {
+		return o.write(p)
+	}
 	return l.writeLocked(p, false)
+}
+
+// answering returns the opening handshake, with mu and the direction's lock, if that
+// is all that a Write can be about.
+func (l *link) answering() *opening {
+	l.mu.Lock()
+	if l.phase == phaseHTTP && l.role == Server && !l.out.Locked() {
+		l.out.LockNow()
+		return l.opening
+	}
+	l.mu.Unlock()
+	return nil
 }
 
 // writeFast is write with the direction's lock and without mu.
@@ -31,7 +46,7 @@ func (l *link) writeFast(p []byte) (n int, err error) {
 			l.fastWritePanicked()
 		}
 	}()
-	n, err = l.raw.Write(p)
+	n, err = l.raw.Conn.Write(p)
 	returned = true
 	if n == len(p) && err == nil && l.out.UnlockFast(0) {
 		return n, nil
@@ -199,7 +214,7 @@ func (l *link) transportWriteYielding(p []byte) (n int, err error) {
 			l.writePanicked()
 		}
 	}()
-	n, err = l.raw.Write(p)
+	n, err = l.raw.Conn.Write(p)
 	returned = true
 	return counted(n, len(p), err)
 }

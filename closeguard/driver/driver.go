@@ -128,24 +128,15 @@ type Conn interface {
 // Call is one call of a library's method by an adapter, from Conn.Begin to End or
 // Keep, of which there has to be one. It turns the library's terminal errors into
 // close events.
-type Call struct {
-	Conn  Caller // whose call it is
-	Place any    // where its context is watched, nil if that can't end
-	Over  bool   // it began after the end
+type Call interface {
+	// Keep ends the call with an error that the program shall see as it is, such
+	// as one that concerns one message only.
+	Keep(err error) error
+
+	// End ends the call and returns the error that the program shall see: nil for
+	// nil; on a connection that has ended, the close event with err in its tree;
+	// else err. With telling, err says more about the cause than the Close frames
+	// do, and the observers get to know it too if it came with the end or a broken
+	// rule.
+	End(err error, telling bool) error
 }
-
-// Caller is what a Call belongs to.
-type Caller interface {
-	EndCall(c Call, err error, telling bool) error
-	KeepCall(c Call, err error) error
-}
-
-// Keep ends the call with an error that the program shall see as it is, such as
-// one that concerns one message only.
-func (c Call) Keep(err error) error { return c.Conn.KeepCall(c, err) }
-
-// End ends the call and returns the error that the program shall see: nil for
-// nil; on a connection that has ended, the close event with err in its tree; else
-// err. With telling, err says more about the cause than the Close frames do, and
-// the observers get to know it too if it came with the end or a broken rule.
-func (c Call) End(err error, telling bool) error { return c.Conn.EndCall(c, err, telling) }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
@@ -75,7 +76,9 @@ func idle(t *testing.T, library, path string, spoken bool) held {
 		conns = 5000 // so that stacks which the runtime keeps are used up
 	}
 	goroutines := runtime.NumGoroutine()
-	s := httptest.NewServer(server.Echoes(library, guard, false)[path])
+	mux := http.NewServeMux() // as most servers have one
+	mux.Handle(path, server.Echoes(library, guard, false)[path])
+	s := httptest.NewServer(mux)
 	all := make([]*wsraw.Conn, 0, first+conns)
 	defer func() {
 		for _, c := range all {
@@ -89,7 +92,7 @@ func idle(t *testing.T, library, path string, spoken bool) held {
 	message, answer := wsraw.Message(64, false), make([]byte, 66)
 	open := func(n int) (m runtime.MemStats) {
 		for range n {
-			c, err := wsraw.Dial("ws"+strings.TrimPrefix(s.URL, "http"), false)
+			c, err := wsraw.Dial("ws"+strings.TrimPrefix(s.URL, "http")+path, false)
 			if err != nil {
 				t.Fatal(err)
 			}
