@@ -3,6 +3,7 @@ package gorilla
 import (
 	"context"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
@@ -16,6 +17,8 @@ import (
 type Conn struct {
 	*websocket.Conn
 	guard *closeguard.Conn // in reduced mode a witness
+
+	ours sync.Mutex // in reduced mode, held while a Close of ours is written and told
 }
 
 // closeWait bounds, in reduced mode, how long a Close waits to be written and

@@ -41,6 +41,8 @@ func (c *Conn) tell(err error) {
 	var ce *websocket.CloseError
 	switch {
 	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
+		c.ours.Lock() // the answer to our Close may be here before that has returned
+		defer c.ours.Unlock()
 		c.guard.Driver().Received(ce.Code, ce.Text)
 	case errors.Is(err, net.ErrClosed):
 		c.guard.Driver().Closed()

@@ -19,11 +19,15 @@ func (c *Conn) validate(messageType int, payload []byte) (f closeguard.CloseFram
 	return closeguard.CloseFrame{Code: closeguard.Code(code), Reason: reason}, err
 }
 
-// sent tells of a Close that the library took, in reduced mode.
-func (c *Conn) sent(messageType int, f closeguard.CloseFrame, err error) {
-	if err == nil && messageType == websocket.CloseMessage && !c.Guarded() {
+// writeClose writes a Close in reduced mode, and tells of it if the library took it.
+func (c *Conn) writeClose(f closeguard.CloseFrame, write func() error) error {
+	c.ours.Lock()
+	defer c.ours.Unlock()
+	err := write()
+	if err == nil {
 		c.guard.Driver().Sent(int(f.Code), f.Reason)
 	}
+	return err
 }
 
 // WriteMessage is the library's method; its terminal errors are close events.
@@ -34,8 +38,11 @@ func (c *Conn) WriteMessage(messageType int, data []byte) error {
 		return err
 	}
 	call := c.begin()
-	err = c.Conn.WriteMessage(messageType, data)
-	c.sent(messageType, f, err)
+	if messageType == websocket.CloseMessage && !c.Guarded() {
+		err = c.writeClose(f, func() error { return c.Conn.WriteMessage(messageType, data) })
+	} else {
+		err = c.Conn.WriteMessage(messageType, data)
+	}
 	if err != nil {
 		err = c.end(call, err, writing)
 	}
@@ -50,8 +57,11 @@ func (c *Conn) WriteControl(messageType int, data []byte, deadline time.Time) er
 		return err
 	}
 	call := c.begin()
-	err = c.Conn.WriteControl(messageType, data, deadline)
-	c.sent(messageType, f, err)
+	if messageType == websocket.CloseMessage && !c.Guarded() {
+		err = c.writeClose(f, func() error { return c.Conn.WriteControl(messageType, data, deadline) })
+	} else {
+		err = c.Conn.WriteControl(messageType, data, deadline)
+	}
 	if err != nil {
 		err = c.end(call, err, writing)
 	}
