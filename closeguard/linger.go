@@ -99,10 +99,12 @@ func (r *lingerer) look() {
 }
 
 // lookFirstYielding reads what lies unread before a Close of ours begins for a
-// program that is done, up to 1 MiB: a Close of the peer's in it was first.
+// program that is done, up to 1 MiB: a Close of the peer's in it was first. Only from
+// plain sockets: what lies unread below TLS or a wrapper may be half of something,
+// and the program waits for this.
 func (r *lingerer) lookFirstYielding() {
 	l := r.link
-	if !l.end.MayBegin() || l.end.TheirCloseCame() || l.in.Locked() {
+	if !l.resumable || !l.end.MayBegin() || l.end.TheirCloseCame() || l.in.Locked() {
 		return
 	}
 	unread, _ := unreadBytes(l.raw.Conn)
