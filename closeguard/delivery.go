@@ -31,8 +31,7 @@ func (l *link) tellOpened() {
 func (l *link) report() {
 	observed := len(l.guard.opts.Observers) > 0
 	if !observed && len(l.end.rounds) == 0 {
-		l.end.ctx = nil
-		l.guard.remove(l) // there is nobody to tell
+		l.leave() // there is nobody to tell
 		return
 	}
 	ev := l.event(nil, false)

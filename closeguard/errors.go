@@ -160,9 +160,10 @@ func (e *limitError) Is(target error) bool { return target == os.ErrDeadlineExce
 // matches neither, on purpose.
 type truncatedError struct{ text string }
 
-func (e *truncatedError) Error() string {
-	return "closeguard: connection ended inside a message: " + e.text
-}
+// truncated is how errors begin that tell of an end inside a message.
+const truncated = "closeguard: connection ended inside a message: "
+
+func (e *truncatedError) Error() string { return truncated + e.text }
 
 // PanicError is the cause of an ending that a panic brought about.
 type PanicError struct {

@@ -137,7 +137,7 @@ func (l *link) readFailed(err error) error {
 				err = &truncatedError{err.Error()}
 				told = err
 			} else {
-				told = fmt.Errorf("closeguard: connection ended inside a message: %w", err)
+				told = fmt.Errorf(truncated+"%w", err)
 			}
 		}
 		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: closing.EOF, Err: told}})
