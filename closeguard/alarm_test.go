@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/closeguard/ws/closeguard/internal/closing"
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/sched"
 )
 
@@ -197,7 +197,7 @@ func TestAGuardForgets(t *testing.T) {
 		kick, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		g.CloseKey(kick, "a", CloseFrame{Code: 4000})
-		links[50].close(closing.NoCause)
+		links[50].close(cause.None)
 		links[51].abort()
 		var handle *Handle
 		refused := g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

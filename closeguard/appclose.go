@@ -3,12 +3,13 @@ package closeguard
 import (
 	"time"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
-// close is the library's Close of the net.Conn. The cause counts if nothing has
+// close is the library's Close of the net.Conn. The reason counts if nothing has
 // ended the connection before.
-func (l *link) close(cause closing.Cause) error {
+func (l *link) close(why cause.Cause) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -31,7 +32,7 @@ func (l *link) close(cause closing.Cause) error {
 		bare = l.bareCloseYielding()
 		l.noteCanceled(l.watched.canceled())
 	}
-	l.on(closing.LibraryClosed{Bare: bare, Reason: closing.Reason{Cause: cause}})
+	l.on(closing.LibraryClosed{Bare: bare, Reason: closing.Reason{Cause: why}})
 	l.finishCloseYielding()
 	return nil
 }

@@ -3,6 +3,7 @@ package closeguard
 import (
 	"context"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
@@ -76,8 +77,8 @@ func (l *link) endCall(err error, telling, late bool) error {
 		l.end.ours.awaitYielding(closing.LastWait) // the end may have begun, and its type not be known yet
 	}
 	if m := l.machine(); telling && !late && m.Stage() < closing.Reported && (!r.Open() || r.Fault != nil) &&
-		!m.Why().Has(closing.Words) && !m.Why().Has(closing.HandlerError) {
-		l.on(closing.Told{Reason: closing.Reason{Cause: closing.Words, Err: err}})
+		!m.Why().Has(cause.None) && !m.Why().Has(cause.HandlerError) {
+		l.on(closing.Told{Reason: closing.Reason{Cause: cause.None, Err: err}})
 	}
 	if ev := l.event(err, late); ev != nil {
 		return ev
@@ -121,6 +122,6 @@ func (p *place) free() (canceled context.Context) {
 // is why the library closes, or will.
 func (l *link) noteCanceled(ctx context.Context) {
 	if r := l.machine().Record(); ctx != nil && r.TimedOut.Err == nil {
-		l.on(closing.RanOut{Reason: closing.Reason{Cause: closing.Context, Err: context.Cause(ctx)}})
+		l.on(closing.RanOut{Reason: closing.Reason{Cause: cause.Context, Err: context.Cause(ctx)}})
 	}
 }

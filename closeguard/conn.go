@@ -7,6 +7,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
@@ -72,7 +73,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 // the guard finishes the closing handshake in the background.
 func (c *Conn) Close() error {
 	defer runtime.KeepAlive(c)
-	return c.link.close(closing.BareClose)
+	return c.link.close(cause.BareClose)
 }
 
 // NetConn returns the connection below, for its options. Reading, writing or
@@ -154,7 +155,7 @@ func (l *link) abort() {
 // failYielding ends the connection without a closing handshake: it fails it, as
 // RFC 6455 section 7.1.7 says.
 func (l *link) failYielding(how closing.Manner) {
-	l.on(closing.CutOff{How: how, Reason: closing.Reason{Cause: closing.Aborted}})
+	l.on(closing.CutOff{How: how, Reason: closing.Reason{Cause: cause.Aborted}})
 	l.runYielding()
 }
 
@@ -175,6 +176,6 @@ func (left *left) abandoned() {
 	}
 	l.guard.callers.Do(func() {
 		defer l.survive()
-		l.close(closing.Abandoned) //nolint:errcheck // nobody is there to be told
+		l.close(cause.Abandoned) //nolint:errcheck // nobody is there to be told
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
@@ -32,7 +33,9 @@ func (e *ending) event(now instant, words error, known Ending) CloseEvent {
 	r := e.Record()
 	known.Sent, known.Received, known.Intended = frameOf(r.Sent), frameOf(r.Received), frameOf(r.Intended)
 	known.Panic = e.panic
+	known.cause = e.Cause()
 	known.misfit, known.aborted = r.Misfit, r.Aborted
+	known.ongoing = e.Stage() < closing.Ending && r.Down == nil
 	if r.Began != 0 {
 		known.Handshake = now - r.Began
 	}
@@ -87,12 +90,12 @@ func causes(why closing.Reasons, r *closing.Record, words error) error {
 	var errs []error
 	said := false
 	for _, reason := range why.Telling() {
-		if words != nil && !said && reason.Cause.Tells(closing.Words) {
+		if words != nil && !said && reason.SaysNoMoreThanWords() {
 			errs, said = append(errs, words), true
 		}
 		switch {
-		case reason.Cause.OfTransport() && r.Complete():
-		case words != nil && (reason.Cause == closing.HandlerError || reason.Cause == closing.Words):
+		case reason.OfTransport() && r.Complete():
+		case words != nil && (reason.Cause == cause.HandlerError || reason.Cause == cause.None):
 		default:
 			errs = append(errs, asError(reason))
 		}

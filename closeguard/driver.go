@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 	"github.com/closeguard/ws/closeguard/internal/wire"
@@ -125,7 +126,7 @@ func (d connDriver) Extensions(header string) {
 func (d connDriver) CloseNow() {
 	defer runtime.KeepAlive(d.conn)
 	if !d.fail() {
-		d.conn.link.close(closing.NoCause) //nolint:errcheck // closed twice is closed
+		d.conn.link.close(cause.None) //nolint:errcheck // closed twice is closed
 	}
 }
 
@@ -164,7 +165,7 @@ func (d connDriver) Ended(err error) {
 }
 
 func (d connDriver) Closed() {
-	d.conclude(closing.CutOff{Reason: closing.Reason{Cause: closing.BareClose}})
+	d.conclude(closing.CutOff{Reason: closing.Reason{Cause: cause.BareClose}})
 }
 
 func (d connDriver) Alive() {

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/closeguard/ws/closeguard/internal/closing"
+	"github.com/closeguard/ws/closeguard/cause"
 )
 
 // The causes that the guard itself gives an ending. They are in the tree of
@@ -77,39 +77,39 @@ var (
 
 // sentinel is the error that stands for a cause of the guard's own, nil for the
 // other causes.
-func sentinel(c closing.Cause) error {
+func sentinel(c cause.Cause) error {
 	return [...]error{
-		closing.BareClose:    ErrBareClose,
-		closing.CloseIdle:    ErrCloseIdle,
-		closing.CloseTimeout: ErrCloseTimeout,
-		closing.CloseBytes:   ErrCloseBytes,
-		closing.Evicted:      ErrEvicted,
-		closing.Shutdown:     ErrShutdown,
-		closing.Kicked:       ErrKicked,
-		closing.PingTimeout:  ErrPingTimeout,
-		closing.IdleTimeout:  ErrIdleTimeout,
-		closing.MaxAge:       ErrMaxAge,
-		closing.WriteStall:   ErrWriteStall,
-		closing.Aborted:      ErrAborted,
-		closing.Abandoned:    ErrAbandoned,
-		closing.FrameUnsent:  errInFrame,
-		closing.Context:      nil, // the last one
+		cause.BareClose:    ErrBareClose,
+		cause.CloseIdle:    ErrCloseIdle,
+		cause.CloseTimeout: ErrCloseTimeout,
+		cause.CloseBytes:   ErrCloseBytes,
+		cause.Evicted:      ErrEvicted,
+		cause.Shutdown:     ErrShutdown,
+		cause.Kicked:       ErrKicked,
+		cause.PingTimeout:  ErrPingTimeout,
+		cause.IdleTimeout:  ErrIdleTimeout,
+		cause.MaxAge:       ErrMaxAge,
+		cause.WriteStall:   ErrWriteStall,
+		cause.Aborted:      ErrAborted,
+		cause.Abandoned:    ErrAbandoned,
+		cause.FrameUnsent:  errInFrame,
+		cause.Context:      nil, // the last one
 	}[c]
 }
 
 // causeOf sorts an error of the transport's.
-func causeOf(err error) closing.Cause {
+func causeOf(err error) cause.Cause {
 	_, record := find[tls.RecordHeaderError](err)
 	_, alert := find[tls.AlertError](err)
 	switch {
 	case isEOF(err):
-		return closing.EOF
+		return cause.EOF
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
-		return closing.Reset
+		return cause.Reset
 	case record, alert:
-		return closing.TLS
+		return cause.TLS
 	default:
-		return closing.TransportFailed
+		return cause.Transport
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/cause"
 )
 
 // Event is something that an [Observer] is told: *[Opened], *[Refused],
@@ -35,6 +37,13 @@ type CloseEvent interface {
 	// not UTF-8, for one that must not be sent), of a LocalClosed what was
 	// sent, of a Dropped 1006.
 	Code() Code
+
+	// Kind returns "peer_closed", "local_closed" or "dropped", for a log or a
+	// metric's label.
+	Kind() string
+
+	// Cause returns why the connection ended, in one word.
+	Cause() cause.Cause
 
 	// Clean reports whether both Close frames crossed, complete and legal, and
 	// nothing was aborted.
@@ -112,18 +121,24 @@ type Ending struct {
 	// Panic is set if a panic in a handler ended the connection.
 	Panic *PanicError
 
-	// Err is the cause: the library's error, the transport's, the
+	// Err tells the cause in full: the library's error, the transport's, the
 	// application's or one of the guard's own, or several of them. nil: a
 	// Close frame says it all.
 	Err error
 
 	guard   *Guard // whose connection it was
-	illegal bool   // Received's payload was illegal
-	answer  Code   // what an illegal Received is answered with
-	misfit  bool   // Intended was illegal
+	cause   cause.Cause
+	illegal bool // Received's payload was illegal
+	answer  Code // what an illegal Received is answered with
+	misfit  bool // Intended was illegal
 	aborted bool
 	over    bool // the error answers a call that began after the end
+	ongoing bool // the closing handshake goes on
 }
+
+// Cause returns why the connection ended: the first cause that happened. Err has
+// the others, too. It is [cause.None] where the Close frames say it all.
+func (e *Ending) Cause() cause.Cause { return e.cause }
 
 // Answered reports whether both Close frames crossed.
 func (e *Ending) Answered() bool { return e.Sent != nil && e.Received != nil }
@@ -220,6 +235,15 @@ func (e *LocalClosed) Code() Code {
 // Code returns 1006.
 func (e *Dropped) Code() Code { return AbnormalClosure }
 
+// Kind returns "peer_closed".
+func (*PeerClosed) Kind() string { return "peer_closed" }
+
+// Kind returns "local_closed".
+func (*LocalClosed) Kind() string { return "local_closed" }
+
+// Kind returns "dropped".
+func (*Dropped) Kind() string { return "dropped" }
+
 // Is matches net.ErrClosed if the call began after the end.
 func (e *PeerClosed) Is(target error) bool { return e.over && target == net.ErrClosed }
 
@@ -242,14 +266,18 @@ func (e *PeerClosed) Error() string {
 	return s + e.tail()
 }
 
-// Error returns one line: code, reason, whether it was answered, and the cause
-// if there is one.
+// Error returns one line: code, reason, whether it was answered or may still be,
+// and the cause if there is one.
 func (e *LocalClosed) Error() string {
 	s := "websocket closed here"
 	if e.Sent != nil {
 		s += ": " + e.Sent.String()
 	}
-	if e.Received == nil {
+	switch {
+	case e.Received != nil:
+	case e.ongoing:
+		s += ", answer awaited"
+	default:
 		s += ", not answered"
 	}
 	return s + e.tail()
@@ -296,9 +324,13 @@ func span(d time.Duration) string {
 }
 
 // causeText is an error in a few words: of a failed system call only what
-// went wrong, without the addresses, which the event has anyway.
+// went wrong, without the addresses, which the event has anyway. Of a timeout that
+// is not enough: it says whether it was a Read's or a Write's.
 func causeText(err error) string {
 	if op, ok := err.(*net.OpError); ok { //nolint:errorlint // only the outermost: what wraps it says more
+		if op.Timeout() {
+			return op.Op + ": " + causeText(op.Err)
+		}
 		err = op.Err
 	}
 	if sys, ok := err.(*os.SyscallError); ok { //nolint:errorlint // as above

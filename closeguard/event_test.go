@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
@@ -33,10 +34,10 @@ func aLink(t *testing.T, happened ...func(*link)) *link {
 	l.phase = phaseOpen
 	l.opened = time.Second
 	l.in.Touch(61 * time.Second)
-	l.needEnding().On(closing.TCPClosed{}, 62*time.Second)
 	for _, what := range happened {
 		what(l)
 	}
+	l.needEnding().Conclude(62 * time.Second)
 	return l
 }
 
@@ -64,13 +65,13 @@ func end(err error) func(*link) {
 	return happens(closing.ReadEnded{Reason: closing.Reason{Cause: causeOf(err), Err: err}})
 }
 
-func timeout(err error) func(*link) {
-	return happens(closing.RanOut{Reason: closing.Reason{Cause: closing.ReadTimeout, Err: err}})
+func ran(out cause.Cause, err error) func(*link) {
+	return happens(closing.RanOut{Reason: closing.Reason{Cause: out, Err: err}})
 }
 
 func aborted(l *link) { happens(closing.CutOff{})(l) }
 
-func cause(causes ...closing.Cause) func(*link) {
+func because(causes ...cause.Cause) func(*link) {
 	return func(l *link) {
 		for _, c := range causes {
 			happens(closing.Told{Reason: closing.Reason{Cause: c}})(l)
@@ -78,17 +79,17 @@ func cause(causes ...closing.Cause) func(*link) {
 	}
 }
 
-func limit(c closing.Cause) func(*link) { return happens(closing.LimitReached{Limit: c}) }
+func limit(c cause.Cause) func(*link) { return happens(closing.LimitReached{Limit: c}) }
 
 func told(err error) func(*link) {
-	return happens(closing.Told{Reason: closing.Reason{Cause: closing.Words, Err: err}})
+	return happens(closing.Told{Reason: closing.Reason{Cause: cause.None, Err: err}})
 }
 
 func panicking(v any) func(*link) {
 	return func(l *link) {
 		p := &PanicError{Value: v}
 		l.needEnding().panic = p
-		happens(closing.Told{Reason: closing.Reason{Cause: closing.Panic, Err: p}})(l)
+		happens(closing.Told{Reason: closing.Reason{Cause: cause.Panic, Err: p}})(l)
 	}
 }
 
@@ -119,114 +120,115 @@ var endings = []struct {
 	name     string
 	happened happenings
 	kind     CloseEvent
+	cause    cause.Cause
 	text     string
 	code     Code
 	clean    bool
 	is       []error
 }{
-	{"peer", happenings{theirs(closePayload(1001, "tab closed")), ours(GoingAway, "")}, &PeerClosed{},
+	{"peer", happenings{theirs(closePayload(1001, "tab closed")), ours(GoingAway, "")}, &PeerClosed{}, cause.None,
 		`websocket closed by peer: 1001 going away "tab closed"`, GoingAway, true, nil},
-	{"peer, empty", happenings{theirs(nil), ours(NoStatusReceived, "")}, &PeerClosed{},
+	{"peer, empty", happenings{theirs(nil), ours(NoStatusReceived, "")}, &PeerClosed{}, cause.None,
 		`websocket closed by peer: 1005 no status received`, NoStatusReceived, true, nil},
-	{"peer, answered otherwise", happenings{theirs(closeOf(4000)), ours(NormalClosure, "")}, &PeerClosed{},
+	{"peer, answered otherwise", happenings{theirs(closeOf(4000)), ours(NormalClosure, "")}, &PeerClosed{}, cause.None,
 		`websocket closed by peer: 4000 private use`, 4000, true, nil},
-	{"peer, then EOF", happenings{theirs(closeOf(1000)), end(io.EOF)}, &PeerClosed{},
+	{"peer, then EOF", happenings{theirs(closeOf(1000)), end(io.EOF)}, &PeerClosed{}, cause.EOF,
 		`websocket closed by peer: 1000 normal closure: EOF`, NormalClosure, false, []error{io.EOF}},
-	{"peer, then a reset", happenings{theirs(closeOf(1000)), end(connReset)}, &PeerClosed{},
+	{"peer, then a reset", happenings{theirs(closeOf(1000)), end(connReset)}, &PeerClosed{}, cause.Reset,
 		`websocket closed by peer: 1000 normal closure: connection reset by peer`, NormalClosure, false, []error{syscall.ECONNRESET}},
-	{"peer, answered, then a reset", happenings{theirs(closeOf(1000)), ours(NormalClosure, ""), end(connReset)}, &PeerClosed{},
+	{"peer, answered, then a reset", happenings{theirs(closeOf(1000)), ours(NormalClosure, ""), end(connReset)}, &PeerClosed{}, cause.None,
 		`websocket closed by peer: 1000 normal closure`, NormalClosure, true, nil},
-	{"peer, then a timeout", happenings{theirs(closeOf(1000)), timeout(ioTimeout)}, &PeerClosed{},
+	{"peer, then a timeout", happenings{theirs(closeOf(1000)), ran(cause.ReadTimeout, ioTimeout)}, &PeerClosed{}, cause.None,
 		`websocket closed by peer: 1000 normal closure`, NormalClosure, false, nil},
-	{"peer, and the library found its side closed", happenings{theirs(closeOf(1000)), ours(NormalClosure, ""), told(connClosed)}, &PeerClosed{},
+	{"peer, and the library found its side closed", happenings{theirs(closeOf(1000)), ours(NormalClosure, ""), told(connClosed)}, &PeerClosed{}, cause.None,
 		`websocket closed by peer: 1000 normal closure: use of closed network connection`, NormalClosure, true, nil},
-	{"peer, then our abort", happenings{theirs(closeOf(1000)), ours(NormalClosure, ""), aborted, cause(closing.Aborted)}, &PeerClosed{},
+	{"peer, then our abort", happenings{theirs(closeOf(1000)), ours(NormalClosure, ""), aborted, because(cause.Aborted)}, &PeerClosed{}, cause.Aborted,
 		`websocket closed by peer: 1000 normal closure: closeguard: aborted`, NormalClosure, false, []error{ErrAborted}},
-	{"peer, illegal code", happenings{theirs(closePayload(1006, "gone")), ours(ProtocolError, "")}, &PeerClosed{},
+	{"peer, illegal code", happenings{theirs(closePayload(1006, "gone")), ours(ProtocolError, "")}, &PeerClosed{}, cause.ProtocolError,
 		`websocket closed by peer: 1006 abnormal closure "gone": closeguard: close code 1006 must not appear in a frame (RFC 6455 section 7.4.1)`, ProtocolError, false, nil},
-	{"peer, code 0", happenings{theirs(closeOf(0)), ours(ProtocolError, "")}, &PeerClosed{},
+	{"peer, code 0", happenings{theirs(closeOf(0)), ours(ProtocolError, "")}, &PeerClosed{}, cause.ProtocolError,
 		`websocket closed by peer: 0 unused: closeguard: close code 0 is in the unused range 0 to 999 (RFC 6455 section 7.4.2)`, ProtocolError, false, nil},
-	{"peer, one byte", happenings{theirs([]byte("a")), ours(ProtocolError, "")}, &PeerClosed{},
+	{"peer, one byte", happenings{theirs([]byte("a")), ours(ProtocolError, "")}, &PeerClosed{}, cause.ProtocolError,
 		`websocket closed by peer: 1005 no status received: closeguard: close payload of length 1 is too short for a code (RFC 6455 section 5.5.1)`, ProtocolError, false, nil},
-	{"peer, not UTF-8", happenings{theirs(closePayload(1000, "a\xff")), ours(InvalidFramePayloadData, "")}, &PeerClosed{},
+	{"peer, not UTF-8", happenings{theirs(closePayload(1000, "a\xff")), ours(InvalidFramePayloadData, "")}, &PeerClosed{}, cause.ProtocolError,
 		"websocket closed by peer: 1000 normal closure \"a\uFFFD\": closeguard: close reason is not UTF-8 at byte 1 (RFC 6455 section 5.5.1)", InvalidFramePayloadData, false, nil},
-	{"peer, and the handler failed", happenings{theirs(closeOf(1001)), ours(GoingAway, ""), told(errApplication)}, &PeerClosed{},
+	{"peer, and the handler failed", happenings{theirs(closeOf(1001)), ours(GoingAway, ""), told(errApplication)}, &PeerClosed{}, cause.None,
 		`websocket closed by peer: 1001 going away: no such room`, GoingAway, true, []error{errApplication}},
 
-	{"ours", happenings{ours(PolicyViolation, "bad token"), theirs(closeOf(1008))}, &LocalClosed{},
+	{"ours", happenings{ours(PolicyViolation, "bad token"), theirs(closeOf(1008))}, &LocalClosed{}, cause.None,
 		`websocket closed here: 1008 policy violation "bad token"`, PolicyViolation, true, []error{net.ErrClosed}},
-	{"ours, not answered", happenings{ours(PolicyViolation, "bad token"), end(io.EOF)}, &LocalClosed{},
+	{"ours, not answered", happenings{ours(PolicyViolation, "bad token"), end(io.EOF)}, &LocalClosed{}, cause.EOF,
 		`websocket closed here: 1008 policy violation "bad token", not answered: EOF`, PolicyViolation, false, []error{net.ErrClosed, io.EOF}},
-	{"ours, then a reset", happenings{ours(NormalClosure, ""), end(connReset)}, &LocalClosed{},
+	{"ours, then a reset", happenings{ours(NormalClosure, ""), end(connReset)}, &LocalClosed{}, cause.Reset,
 		`websocket closed here: 1000 normal closure, not answered: connection reset by peer`, NormalClosure, false, []error{net.ErrClosed, syscall.ECONNRESET}},
-	{"ours, empty", happenings{ours(NoStatusReceived, ""), theirs(nil)}, &LocalClosed{},
+	{"ours, empty", happenings{ours(NoStatusReceived, ""), theirs(nil)}, &LocalClosed{}, cause.None,
 		`websocket closed here: 1005 no status received`, NoStatusReceived, true, []error{net.ErrClosed}},
-	{"ours, answered illegally", happenings{ours(NormalClosure, ""), theirs(closeOf(999))}, &LocalClosed{},
+	{"ours, answered illegally", happenings{ours(NormalClosure, ""), theirs(closeOf(999))}, &LocalClosed{}, cause.ProtocolError,
 		`websocket closed here: 1000 normal closure: closeguard: close code 999 is in the unused range 0 to 999 (RFC 6455 section 7.4.2)`, NormalClosure, false, []error{net.ErrClosed}},
-	{"ours, stalled", happenings{ours(MessageTooBig, ""), limit(closing.CloseIdle)}, &LocalClosed{},
+	{"ours, stalled", happenings{ours(MessageTooBig, ""), limit(cause.CloseIdle)}, &LocalClosed{}, cause.CloseIdle,
 		`websocket closed here: 1009 message too big, not answered: closeguard: closing handshake stalled`, MessageTooBig, false, []error{net.ErrClosed, ErrCloseIdle}},
-	{"ours, too slow", happenings{ours(MessageTooBig, ""), limit(closing.CloseTimeout)}, &LocalClosed{},
+	{"ours, too slow", happenings{ours(MessageTooBig, ""), limit(cause.CloseTimeout)}, &LocalClosed{}, cause.CloseTimeout,
 		`websocket closed here: 1009 message too big, not answered: closeguard: closing handshake took too long`, MessageTooBig, false, []error{net.ErrClosed, ErrCloseTimeout}},
-	{"ours, too much behind it", happenings{ours(MessageTooBig, ""), limit(closing.CloseBytes)}, &LocalClosed{},
+	{"ours, too much behind it", happenings{ours(MessageTooBig, ""), limit(cause.CloseBytes)}, &LocalClosed{}, cause.CloseBytes,
 		`websocket closed here: 1009 message too big, not answered: closeguard: peer sent too much during the closing handshake`, MessageTooBig, false, []error{net.ErrClosed, ErrCloseBytes}},
-	{"ours, evicted", happenings{ours(MessageTooBig, ""), limit(closing.Evicted)}, &LocalClosed{},
+	{"ours, evicted", happenings{ours(MessageTooBig, ""), limit(cause.Evicted)}, &LocalClosed{}, cause.Evicted,
 		`websocket closed here: 1009 message too big, not answered: closeguard: evicted, too many connections are closing`, MessageTooBig, false, []error{net.ErrClosed, ErrEvicted}},
-	{"ours, and the library saw the limit", happenings{ours(MessageTooBig, ""), limit(closing.CloseIdle), told(&limitError{ErrCloseIdle})}, &LocalClosed{},
+	{"ours, and the library saw the limit", happenings{ours(MessageTooBig, ""), limit(cause.CloseIdle), told(&limitError{ErrCloseIdle})}, &LocalClosed{}, cause.CloseIdle,
 		`websocket closed here: 1009 message too big, not answered: closeguard: closing handshake stalled`, MessageTooBig, false, []error{net.ErrClosed, ErrCloseIdle, os.ErrDeadlineExceeded}},
-	{"ours, for a bare close", happenings{ours(GoingAway, ""), theirs(closeOf(1001)), cause(closing.BareClose)}, &LocalClosed{},
+	{"ours, for a bare close", happenings{ours(GoingAway, ""), theirs(closeOf(1001)), because(cause.BareClose)}, &LocalClosed{}, cause.BareClose,
 		`websocket closed here: 1001 going away: closeguard: the library closed TCP without a Close frame`, GoingAway, true, []error{net.ErrClosed, ErrBareClose}},
-	{"ours, for a dropped Conn", happenings{ours(GoingAway, ""), theirs(closeOf(1001)), cause(closing.Abandoned)}, &LocalClosed{},
+	{"ours, for a dropped Conn", happenings{ours(GoingAway, ""), theirs(closeOf(1001)), because(cause.Abandoned)}, &LocalClosed{}, cause.Abandoned,
 		`websocket closed here: 1001 going away: closeguard: connection abandoned without being closed`, GoingAway, true, []error{net.ErrClosed, ErrAbandoned}},
-	{"ours, for a shutdown", happenings{ours(GoingAway, "server shutting down"), theirs(closeOf(1001)), cause(closing.Shutdown)}, &LocalClosed{},
+	{"ours, for a shutdown", happenings{ours(GoingAway, "server shutting down"), theirs(closeOf(1001)), because(cause.Shutdown)}, &LocalClosed{}, cause.Shutdown,
 		`websocket closed here: 1001 going away "server shutting down": closeguard: shut down`, GoingAway, true, []error{net.ErrClosed, ErrShutdown}},
-	{"ours, kicked", happenings{ours(PolicyViolation, "banned"), theirs(closeOf(1008)), cause(closing.Kicked)}, &LocalClosed{},
+	{"ours, kicked", happenings{ours(PolicyViolation, "banned"), theirs(closeOf(1008)), because(cause.Kicked)}, &LocalClosed{}, cause.Kicked,
 		`websocket closed here: 1008 policy violation "banned": closeguard: closed by the server`, PolicyViolation, true, []error{net.ErrClosed, ErrKicked}},
-	{"ours, no pong", happenings{ours(GoingAway, "ping timeout"), limit(closing.CloseIdle), cause(closing.PingTimeout)}, &LocalClosed{},
+	{"ours, no pong", happenings{ours(GoingAway, "ping timeout"), because(cause.PingTimeout), limit(cause.CloseIdle)}, &LocalClosed{}, cause.PingTimeout,
 		`websocket closed here: 1001 going away "ping timeout", not answered: closeguard: ping timeout; closeguard: closing handshake stalled`, GoingAway, false, []error{net.ErrClosed, ErrPingTimeout, ErrCloseIdle}},
-	{"ours, idle", happenings{ours(GoingAway, "idle timeout"), theirs(closeOf(1001)), cause(closing.IdleTimeout)}, &LocalClosed{},
+	{"ours, idle", happenings{ours(GoingAway, "idle timeout"), theirs(closeOf(1001)), because(cause.IdleTimeout)}, &LocalClosed{}, cause.IdleTimeout,
 		`websocket closed here: 1001 going away "idle timeout": closeguard: idle timeout`, GoingAway, true, []error{net.ErrClosed, ErrIdleTimeout}},
-	{"ours, too old", happenings{ours(GoingAway, "maximum age reached"), theirs(closeOf(1001)), cause(closing.MaxAge)}, &LocalClosed{},
+	{"ours, too old", happenings{ours(GoingAway, "maximum age reached"), theirs(closeOf(1001)), because(cause.MaxAge)}, &LocalClosed{}, cause.MaxAge,
 		`websocket closed here: 1001 going away "maximum age reached": closeguard: maximum age reached`, GoingAway, true, []error{net.ErrClosed, ErrMaxAge}},
-	{"ours, cut off by a shutdown", happenings{ours(GoingAway, ""), aborted, cause(closing.Aborted, closing.Shutdown)}, &LocalClosed{},
+	{"ours, cut off by a shutdown", happenings{because(cause.Shutdown), ours(GoingAway, ""), aborted, because(cause.Aborted)}, &LocalClosed{}, cause.Shutdown,
 		`websocket closed here: 1001 going away, not answered: closeguard: aborted; closeguard: shut down`, GoingAway, false, []error{net.ErrClosed, ErrAborted, ErrShutdown}},
-	{"ours, in place of an illegal one", happenings{wanted(1006), ours(GoingAway, ""), theirs(closeOf(1001))}, &LocalClosed{},
+	{"ours, in place of an illegal one", happenings{wanted(1006), ours(GoingAway, ""), theirs(closeOf(1001))}, &LocalClosed{}, cause.None,
 		`websocket closed here: 1001 going away, intended 1006 abnormal closure`, GoingAway, true, []error{net.ErrClosed}},
-	{"ours, for a violation", happenings{violation, ours(ProtocolError, "RSV1 set")}, &LocalClosed{},
+	{"ours, for a violation", happenings{violation, ours(ProtocolError, "RSV1 set")}, &LocalClosed{}, cause.ProtocolError,
 		`websocket closed here: 1002 protocol error "RSV1 set", not answered: closeguard: reserved bits 100 are set and no extension uses them (RFC 6455 section 5.2)`, ProtocolError, false, []error{net.ErrClosed}},
-	{"ours, as the handler chose", happenings{ours(4000, "gone"), theirs(closeOf(4000)), told(Error(4000, "gone", errApplication))}, &LocalClosed{},
+	{"ours, as the handler chose", happenings{ours(4000, "gone"), theirs(closeOf(4000)), told(Error(4000, "gone", errApplication))}, &LocalClosed{}, cause.None,
 		`websocket closed here: 4000 private use "gone": close with 4000 private use "gone": no such room`, 4000, true, []error{net.ErrClosed, errApplication}},
-	{"ours, for a panic", happenings{ours(InternalError, "internal error"), panicking("boom")}, &LocalClosed{},
+	{"ours, for a panic", happenings{ours(InternalError, "internal error"), panicking("boom")}, &LocalClosed{}, cause.Panic,
 		`websocket closed here: 1011 internal error "internal error", not answered: panic: boom`, InternalError, false, []error{net.ErrClosed}},
-	{"ours, for a panic with an error", happenings{ours(InternalError, ""), theirs(closeOf(1011)), panicking(errApplication)}, &LocalClosed{},
+	{"ours, for a panic with an error", happenings{ours(InternalError, ""), theirs(closeOf(1011)), panicking(errApplication)}, &LocalClosed{}, cause.Panic,
 		`websocket closed here: 1011 internal error: panic: no such room`, InternalError, true, []error{net.ErrClosed, errApplication}},
 
-	{"EOF", happenings{end(io.EOF)}, &Dropped{},
+	{"EOF", happenings{end(io.EOF)}, &Dropped{}, cause.EOF,
 		`websocket connection dropped after 61s: EOF`, AbnormalClosure, false, []error{io.EOF}},
-	{"EOF under TLS", happenings{end(io.ErrUnexpectedEOF)}, &Dropped{},
+	{"EOF under TLS", happenings{end(io.ErrUnexpectedEOF)}, &Dropped{}, cause.EOF,
 		`websocket connection dropped after 61s: unexpected EOF`, AbnormalClosure, false, []error{io.ErrUnexpectedEOF}},
-	{"reset", happenings{end(connReset)}, &Dropped{},
+	{"reset", happenings{end(connReset)}, &Dropped{}, cause.Reset,
 		`websocket connection dropped after 61s: connection reset by peer`, AbnormalClosure, false, []error{syscall.ECONNRESET}},
-	{"failed write", happenings{end(brokenPipe)}, &Dropped{},
+	{"failed write", happenings{end(brokenPipe)}, &Dropped{}, cause.Reset,
 		`websocket connection dropped after 61s: broken pipe`, AbnormalClosure, false, []error{syscall.EPIPE}},
-	{"EOF, and the library closed", happenings{end(io.EOF), told(connClosed)}, &Dropped{},
+	{"EOF, and the library closed", happenings{end(io.EOF), told(connClosed)}, &Dropped{}, cause.EOF,
 		`websocket connection dropped after 61s: use of closed network connection; EOF`, AbnormalClosure, false, []error{io.EOF}},
-	{"EOF, then a Close of the library's", happenings{end(io.EOF), wanted(1000)}, &Dropped{},
+	{"EOF, then a Close of the library's", happenings{end(io.EOF), wanted(1000)}, &Dropped{}, cause.EOF,
 		`websocket connection dropped after 61s, intended 1000 normal closure: EOF`, AbnormalClosure, false, []error{io.EOF}},
-	{"EOF, and the library said more", happenings{end(io.EOF), told(fmt.Errorf("failed to read frame header: %w", io.EOF))}, &Dropped{},
+	{"EOF, and the library said more", happenings{end(io.EOF), told(fmt.Errorf("failed to read frame header: %w", io.EOF))}, &Dropped{}, cause.EOF,
 		`websocket connection dropped after 61s: failed to read frame header: EOF`, AbnormalClosure, false, []error{io.EOF}},
-	{"timeout", happenings{timeout(ioTimeout), aborted}, &Dropped{},
-		`websocket connection dropped after 61s: i/o timeout`, AbnormalClosure, false, []error{net.ErrClosed, os.ErrDeadlineExceeded}},
-	{"a context's end", happenings{timeout(context.Canceled), aborted}, &Dropped{},
+	{"timeout", happenings{ran(cause.ReadTimeout, ioTimeout), aborted}, &Dropped{}, cause.ReadTimeout,
+		`websocket connection dropped after 61s: read: i/o timeout`, AbnormalClosure, false, []error{net.ErrClosed, os.ErrDeadlineExceeded}},
+	{"a context's end", happenings{ran(cause.Context, context.Canceled), aborted}, &Dropped{}, cause.Context,
 		`websocket connection dropped after 61s: context canceled`, AbnormalClosure, false, []error{net.ErrClosed, context.Canceled}},
-	{"a timeout was over, then EOF", happenings{timeout(ioTimeout), end(io.EOF)}, &Dropped{},
+	{"a timeout was over, then EOF", happenings{ran(cause.ReadTimeout, ioTimeout), end(io.EOF)}, &Dropped{}, cause.EOF,
 		`websocket connection dropped after 61s: EOF`, AbnormalClosure, false, []error{io.EOF}},
-	{"our abort", happenings{aborted, cause(closing.Aborted)}, &Dropped{},
+	{"our abort", happenings{aborted, because(cause.Aborted)}, &Dropped{}, cause.Aborted,
 		`websocket connection dropped after 61s: closeguard: aborted`, AbnormalClosure, false, []error{net.ErrClosed, ErrAborted}},
-	{"our abort, and the library found it closed", happenings{aborted, cause(closing.Aborted), told(connClosed)}, &Dropped{},
+	{"our abort, and the library found it closed", happenings{aborted, because(cause.Aborted), told(connClosed)}, &Dropped{}, cause.Aborted,
 		`websocket connection dropped after 61s: use of closed network connection; closeguard: aborted`, AbnormalClosure, false, []error{net.ErrClosed, ErrAborted}},
-	{"a Close that a stuck writer blocked", happenings{asked(GoingAway, ""), aborted, cause(closing.BareClose)}, &Dropped{},
+	{"a Close that a stuck writer blocked", happenings{asked(GoingAway, ""), aborted, because(cause.BareClose)}, &Dropped{}, cause.BareClose,
 		`websocket connection dropped after 61s, intended 1001 going away: closeguard: the library closed TCP without a Close frame`, AbnormalClosure, false, []error{net.ErrClosed, ErrBareClose}},
-	{"a peer that doesn't read", happenings{asked(PolicyViolation, "too slow"), aborted, cause(closing.WriteStall)}, &Dropped{},
+	{"a peer that doesn't read", happenings{asked(PolicyViolation, "too slow"), aborted, because(cause.WriteStall)}, &Dropped{}, cause.WriteStall,
 		`websocket connection dropped after 61s, intended 1008 policy violation "too slow": closeguard: peer does not read`, AbnormalClosure, false, []error{net.ErrClosed, ErrWriteStall}},
 }
 
@@ -239,6 +241,9 @@ func TestEndings(t *testing.T) {
 			}
 			if got := ev.Error(); got != tt.text {
 				t.Errorf("\n got %s\nwant %s", got, tt.text)
+			}
+			if got := ev.Cause(); got != tt.cause {
+				t.Errorf("the cause is %v, want %v", got, tt.cause)
 			}
 			if got := ev.Code(); got != tt.code {
 				t.Errorf("code %v, want %v", got, tt.code)
@@ -317,12 +322,12 @@ func TestEventsFoundByType(t *testing.T) {
 		{"ours, for a violation", happenings{violation, ours(ProtocolError, "")}, false, true, false, false, true, false},
 		{"ours, for a panic", happenings{ours(InternalError, ""), panicking("boom")}, false, true, false, false, false, true},
 		{"ours, at a limit that the library saw", happenings{ours(NormalClosure, ""), told(&limitError{ErrCloseIdle})}, false, true, false, true, false, false},
-		{"ours, at a limit", happenings{ours(NormalClosure, ""), limit(closing.CloseIdle)}, false, true, false, false, false, false},
+		{"ours, at a limit", happenings{ours(NormalClosure, ""), limit(cause.CloseIdle)}, false, true, false, false, false, false},
 		{"EOF", happenings{end(io.EOF)}, false, false, true, false, false, false},
 		{"EOF, and the library closed", happenings{end(io.EOF), told(connClosed)}, false, false, true, true, false, false},
 		{"reset", happenings{end(connReset)}, false, false, true, true, false, false},
-		{"timeout", happenings{timeout(ioTimeout), aborted}, false, false, true, true, false, false},
-		{"abort", happenings{aborted, cause(closing.Aborted)}, false, false, true, false, false, false},
+		{"timeout", happenings{ran(cause.ReadTimeout, ioTimeout), aborted}, false, false, true, true, false, false},
+		{"abort", happenings{aborted, because(cause.Aborted)}, false, false, true, false, false, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -356,8 +361,8 @@ func checkAs[E error](t *testing.T, err error, want bool) {
 // one that has a type.
 func TestNoNilInAnyTree(t *testing.T) {
 	parts := happenings{
-		panicking("boom"), told(errApplication), cause(closing.BareClose), limit(closing.CloseIdle),
-		theirs(closeOf(1006)), violation, end(io.EOF), timeout(ioTimeout), ours(NormalClosure, ""),
+		panicking("boom"), told(errApplication), because(cause.BareClose), limit(cause.CloseIdle),
+		theirs(closeOf(1006)), violation, end(io.EOF), ran(cause.ReadTimeout, ioTimeout), ours(NormalClosure, ""),
 	}
 	for known := range 1 << len(parts) {
 		happened := happenings{}
@@ -379,7 +384,7 @@ func TestNoNilInAnyTree(t *testing.T) {
 }
 
 func TestAnOpenConnectionHasNoEvent(t *testing.T) {
-	l := aLink(t, timeout(ioTimeout), violation, told(errApplication))
+	l := aLink(t, ran(cause.ReadTimeout, ioTimeout), violation, told(errApplication))
 	if ev := l.event(io.EOF, false); ev != nil {
 		t.Errorf("the event is %v", ev)
 	}
@@ -546,5 +551,36 @@ func TestEndIsACopy(t *testing.T) {
 func TestEndOfNothingIsNil(t *testing.T) {
 	if e := aLink(t, end(io.EOF)).event(nil, false).End(); e.Sent != nil || e.Received != nil || e.Intended != nil || e.Info.Attrs != nil {
 		t.Errorf("there was no Close, and End says %+v", e)
+	}
+}
+
+// An event that is asked for while the handshake goes on doesn't say that no answer
+// came: it may still come. Nor is that a fault yet, for the log.
+func TestAnEventWhileTheHandshakeGoesOn(t *testing.T) {
+	g, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := g.newLink(t.Context(), ConnInfo{Role: Server, Guarded: true})
+	l.phase = phaseOpen
+	for _, tt := range []struct {
+		name     string
+		happened func(*link)
+		want     string
+		level    slog.Level
+	}{
+		{"our Close is out", ours(PolicyViolation, ""), "websocket closed here: 1008 policy violation, answer awaited", slog.LevelInfo},
+		{"the peer is gone", end(io.EOF), "websocket closed here: 1008 policy violation, not answered: EOF", slog.LevelWarn},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.happened(l)
+			ev := l.event(nil, false)
+			if got := ev.Error(); got != tt.want {
+				t.Errorf("\n got %s\nwant %s", got, tt.want)
+			}
+			if got := Level(ev); got != tt.level {
+				t.Errorf("level %v, want %v", got, tt.level)
+			}
+		})
 	}
 }

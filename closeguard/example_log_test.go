@@ -42,5 +42,5 @@ func ExampleLogObserver() {
 	conn.Close()
 	guard.Shutdown(context.Background())
 	// Output:
-	// level=INFO msg="websocket closed" websocket.ending=peer_closed websocket.code=1001 websocket.name="going away" websocket.reason="tab closed" websocket.clean=true websocket.answered=true websocket.sent_code=1001 websocket.sent_reason="tab closed" websocket.received_code=1001 websocket.received_reason="tab closed" websocket.conn=1 websocket.role=server websocket.guarded=true websocket.remote=pipe
+	// level=INFO msg="websocket closed" websocket.ending=peer_closed websocket.code=1001 websocket.name="going away" websocket.reason="tab closed" websocket.cause=none websocket.clean=true websocket.answered=true websocket.sent_code=1001 websocket.sent_reason="tab closed" websocket.received_code=1001 websocket.received_reason="tab closed" websocket.conn=1 websocket.role=server websocket.guarded=true websocket.remote=pipe
 }

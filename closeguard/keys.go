@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
@@ -91,7 +92,7 @@ func (g *Guard) CloseFunc(ctx context.Context, match func(ConnInfo) bool, frame 
 }
 
 func (g *Guard) kick(ctx context.Context, links []*link, frame CloseFrame) (Report, error) {
-	r := newRound(g, closing.Kicked, isWithin(ctx))
+	r := newRound(g, cause.Kicked, isWithin(ctx))
 	r.joinAll(links)
 	r.sealed()
 	send := g.sender()

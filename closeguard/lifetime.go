@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
@@ -75,99 +76,99 @@ func (f *lifetime) wrote() {
 	}
 }
 
-// next is what is due first and why; NoCause is a ping. After the peer's Close or
+// next is what is due first and why; None is a ping. After the peer's Close or
 // the end of TCP only what limits the connection itself holds on, and our own
 // Close has limits of its own.
-func (f *lifetime) next() (due instant, cause closing.Cause) {
+func (f *lifetime) next() (due instant, why cause.Cause) {
 	if f == nil || f.expired || f.link.phase != phaseOpen {
-		return 0, closing.NoCause
+		return 0, cause.None
 	}
 	m := f.link.machine()
 	if m.Stage() >= closing.Ending || m.Since() != 0 {
-		return 0, closing.NoCause
+		return 0, cause.None
 	}
 	o, heard := &f.link.guard.opts, f.link.in.LastActive()
-	earlier := func(at instant, why closing.Cause) {
+	earlier := func(at instant, of cause.Cause) {
 		if due == 0 || at < due {
-			due, cause = at, why
+			due, why = at, of
 		}
 	}
 	if f.expires != 0 {
-		earlier(f.expires, closing.MaxAge)
+		earlier(f.expires, cause.MaxAge)
 	}
 	if o.WriteStall > 0 && f.writing != 0 {
-		earlier(f.writing+o.WriteStall, closing.WriteStall)
+		earlier(f.writing+o.WriteStall, cause.WriteStall)
 	}
 	if r := m.Record(); !r.Open() {
-		return due, cause
+		return due, why
 	}
 	if o.IdleTimeout > 0 {
-		earlier(f.data+o.IdleTimeout, closing.IdleTimeout)
+		earlier(f.data+o.IdleTimeout, cause.IdleTimeout)
 	}
 	if o.PingInterval > 0 {
 		if f.pinged > heard {
-			earlier(f.pinged+o.PingTimeout, closing.PingTimeout)
+			earlier(f.pinged+o.PingTimeout, cause.PingTimeout)
 		} else {
-			earlier(max(heard, f.pinged, f.tried)+o.PingInterval, closing.NoCause)
+			earlier(max(heard, f.pinged, f.tried)+o.PingInterval, cause.None)
 			if f.stuck > heard {
-				earlier(f.stuck+o.PingTimeout, closing.PingTimeout)
+				earlier(f.stuck+o.PingTimeout, cause.PingTimeout)
 			}
 		}
 	}
-	return due, cause
+	return due, why
 }
 
 // tick does what is due.
 func (f *lifetime) tick() {
-	due, cause := f.next()
+	due, why := f.next()
 	if due == 0 {
 		return
 	}
 	l, now := f.link, f.link.guard.now()
 	switch {
 	case now < due:
-	case cause == closing.NoCause:
+	case why == cause.None:
 		f.tried = now
 		if l.resumable {
 			l.guard.writers.Do(f.ping)
 		} else {
 			l.guard.blockers.Do(f.ping) // it may block
 		}
-	case f.unread(cause):
+	case f.unread(why):
 		// Nothing can be told of the peer until the library reads again.
 		f.tried, f.pinged, f.stuck, f.data = now, 0, 0, now
 	default:
 		f.expired = true
-		l.guard.callers.Do(func() { f.expire(cause) })
+		l.guard.callers.Do(func() { f.expire(why) })
 	}
 }
 
 // unread reports whether the peer's silence may be the library's, which doesn't
 // read. Where the system doesn't tell what lies unread, a pong may.
-func (f *lifetime) unread(cause closing.Cause) bool {
-	if f.link.in.Locked() || cause != closing.PingTimeout && cause != closing.IdleTimeout {
+func (f *lifetime) unread(why cause.Cause) bool {
+	if f.link.in.Locked() || why != cause.PingTimeout && why != cause.IdleTimeout {
 		return false
 	}
 	n, known := unreadBytes(f.link.raw.Conn)
-	return n > 0 || !known && cause == closing.PingTimeout
+	return n > 0 || !known && why == cause.PingTimeout
 }
 
 // expire closes the connection at a limit. Where TCP has ended, no Close can leave
 // any more.
-func (f *lifetime) expire(cause closing.Cause) {
+func (f *lifetime) expire(why cause.Cause) {
 	l := f.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r := l.machine().Record(); r.Down != nil {
-		l.on(closing.Told{Reason: closing.Reason{Cause: cause}})
+		l.on(closing.Told{Reason: closing.Reason{Cause: why}})
 		l.on(closing.Forget{})
 		l.run()
 		return
 	}
 	info := l.info()
 	var frame CloseFrame
-	l.yield(func() { frame = l.guard.frameFor(info, sentinel(cause)) })
-	l.on(closing.Ask{Frame: frame.inside(), Reason: closing.Reason{Cause: cause}})
+	l.yield(func() { frame = l.guard.frameFor(info, sentinel(why)) })
+	l.on(closing.Ask{Frame: frame.inside(), Reason: closing.Reason{Cause: why}})
 	l.run()
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"sync"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
@@ -19,7 +20,7 @@ type lingerers struct {
 // many, the first one has to go.
 func (g *Guard) linger(r *lingerer) {
 	if first := g.lingerers.add(r, g.opts.MaxClosing); first != nil {
-		g.closers.Do(func() { first.link.happened(closing.LimitReached{Limit: closing.Evicted}) })
+		g.closers.Do(func() { first.link.happened(closing.LimitReached{Limit: cause.Evicted}) })
 	}
 }
 

@@ -86,7 +86,7 @@ func (e *Ending) level(unanswered bool) slog.Level {
 	switch {
 	case e.Panic != nil, e.misfit:
 		return slog.LevelError
-	case unanswered && e.Info.Guarded, e.Intended != nil && e.aborted, fault(e.Sent), fault(e.Received), hasFrameError(e.Err),
+	case unanswered && !e.ongoing && e.Info.Guarded, e.Intended != nil && e.aborted, fault(e.Sent), fault(e.Received), hasFrameError(e.Err),
 		is(ErrCloseIdle), is(ErrCloseTimeout), is(ErrCloseBytes), is(ErrEvicted):
 		return slog.LevelWarn
 	default:
@@ -129,20 +129,21 @@ func (r *Refused) LogValue() slog.Value {
 }
 
 // LogValue is the group "websocket" of the connection's log line.
-func (e *PeerClosed) LogValue() slog.Value { return e.logValue("peer_closed", e.Code()) }
+func (e *PeerClosed) LogValue() slog.Value { return e.logValue(e.Kind(), e.Code(), e.Received) }
 
 // LogValue is the group "websocket" of the connection's log line.
-func (e *LocalClosed) LogValue() slog.Value { return e.logValue("local_closed", e.Code()) }
+func (e *LocalClosed) LogValue() slog.Value { return e.logValue(e.Kind(), e.Code(), e.Sent) }
 
 // LogValue is the group "websocket" of the connection's log line.
-func (e *Dropped) LogValue() slog.Value { return e.logValue("dropped", e.Code()) }
+func (e *Dropped) LogValue() slog.Value { return e.logValue(e.Kind(), e.Code(), nil) }
 
 // logValue is the one place that says which keys a log line has, and in which
-// order; zaplog and the echo example's closes.json use it too.
-func (e *Ending) logValue(ending string, code Code) slog.Value {
+// order; zaplog and the echo example's closes.json use it too. The deciding frame
+// is the one whose code the connection's is, nil if there is none.
+func (e *Ending) logValue(kind string, code Code, deciding *CloseFrame) slog.Value {
 	ms := func(key string, d time.Duration) slog.Attr { return slog.Int64(key, d.Milliseconds()) }
 	attrs := make([]slog.Attr, 0, 24) // more than there are keys
-	attrs = append(attrs, slog.String("ending", ending), slog.Int("code", int(code)))
+	attrs = append(attrs, slog.String("ending", kind), slog.Int("code", int(code)))
 	name := ""
 	if e.guard != nil {
 		name = e.guard.codeName(e.Info, code)
@@ -151,10 +152,11 @@ func (e *Ending) logValue(ending string, code Code) slog.Value {
 		name = code.Name()
 	}
 	attrs = appendText(attrs, "name", name)
-	if f := e.deciding(ending); f != nil {
-		attrs = appendText(attrs, "reason", f.Reason)
+	if deciding != nil {
+		attrs = appendText(attrs, "reason", deciding.Reason)
 	}
 	attrs = append(attrs,
+		slog.String("cause", e.cause.String()),
 		slog.Bool("clean", e.Clean()),
 		slog.Bool("answered", e.Answered()))
 	attrs = appendFrame(attrs, "sent", e.Sent)
@@ -166,18 +168,6 @@ func (e *Ending) logValue(ending string, code Code) slog.Value {
 		attrs = append(attrs, ms("handshake_ms", e.Handshake))
 	}
 	return slog.GroupValue(e.Info.appendAttrs(attrs)...)
-}
-
-// deciding is the frame of which Code and reason are the connection's.
-func (e *Ending) deciding(ending string) *CloseFrame {
-	switch ending {
-	case "peer_closed":
-		return e.Received
-	case "local_closed":
-		return e.Sent
-	default:
-		return nil
-	}
 }
 
 func appendFrame(attrs []slog.Attr, key string, f *CloseFrame) []slog.Attr {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
@@ -78,7 +79,7 @@ func TestLogLine(t *testing.T) {
 		}
 		return Ending{
 			Received: &f, Sent: frame(broken.Code(), ""), Err: broken,
-			illegal: true, answer: broken.Code(), Handshake: time.Millisecond,
+			illegal: true, answer: broken.Code(), cause: cause.ProtocolError, Handshake: time.Millisecond,
 		}
 	}
 	for _, tt := range []struct {
@@ -106,99 +107,99 @@ func TestLogLine(t *testing.T) {
 			Received: frame(1001, "tab closed"), Sent: frame(1001, ""), Handshake: 2 * time.Millisecond,
 		}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1001,"name":"going away","reason":"tab closed",` +
-				`"clean":true,"answered":true,"sent_code":1001,"received_code":1001,"received_reason":"tab closed",` +
+				`"cause":"none","clean":true,"answered":true,"sent_code":1001,"received_code":1001,"received_reason":"tab closed",` +
 				`"duration_ms":60000,"idle_ms":1500,"handshake_ms":2,` + annaKeys + `}`},
 		{"peer closed, empty", peerClosed(Ending{Received: frame(1005, ""), Sent: frame(1005, "")}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1005,"name":"no status received",` +
-				`"clean":true,"answered":true,"sent_code":1005,"received_code":1005,` + minute + `}`},
+				`"cause":"none","clean":true,"answered":true,"sent_code":1005,"received_code":1005,` + minute + `}`},
 		{"peer closed, not answered", peerClosed(Ending{Received: frame(1000, ""), Err: readFailed(os.NewSyscallError("read", syscall.ECONNRESET))}),
 			`"WARN","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1000,"name":"normal closure",` +
-				`"clean":false,"answered":false,"received_code":1000,"err":"connection reset by peer",` + minute + `}`},
+				`"cause":"none","clean":false,"answered":false,"received_code":1000,"err":"connection reset by peer",` + minute + `}`},
 		{"peer closed, illegal code", peerClosed(illegal(closePayload(1006, "gone"))),
 			`"WARN","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1002,"name":"protocol error","reason":"gone",` +
-				`"clean":false,"answered":true,"sent_code":1002,"received_code":1006,"received_reason":"gone",` +
+				`"cause":"protocol_error","clean":false,"answered":true,"sent_code":1002,"received_code":1006,"received_reason":"gone",` +
 				`"err":"closeguard: close code 1006 must not appear in a frame (RFC 6455 section 7.4.1)",` +
 				`"duration_ms":60000,"idle_ms":1500,"handshake_ms":1,` + annaKeys + `}`},
 		{"peer closed, code 0", peerClosed(illegal(closePayload(0, ""))),
 			`"WARN","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1002,"name":"protocol error",` +
-				`"clean":false,"answered":true,"sent_code":1002,"received_code":0,` +
+				`"cause":"protocol_error","clean":false,"answered":true,"sent_code":1002,"received_code":0,` +
 				`"err":"closeguard: close code 0 is in the unused range 0 to 999 (RFC 6455 section 7.4.2)",` +
 				`"duration_ms":60000,"idle_ms":1500,"handshake_ms":1,` + annaKeys + `}`},
 		{"peer closed, one byte", peerClosed(illegal([]byte("a"))),
 			`"WARN","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1002,"name":"protocol error",` +
-				`"clean":false,"answered":true,"sent_code":1002,"received_code":1005,` +
+				`"cause":"protocol_error","clean":false,"answered":true,"sent_code":1002,"received_code":1005,` +
 				`"err":"closeguard: close payload of length 1 is too short for a code (RFC 6455 section 5.5.1)",` +
 				`"duration_ms":60000,"idle_ms":1500,"handshake_ms":1,` + annaKeys + `}`},
 		{"peer closed, reason not UTF-8", peerClosed(illegal(closePayload(1000, "caf\xe9"))),
 			`"WARN","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1007,"name":"invalid frame payload data","reason":"caf` + "\uFFFD" + `",` +
-				`"clean":false,"answered":true,"sent_code":1007,"received_code":1000,"received_reason":"caf` + "\uFFFD" + `",` +
+				`"cause":"protocol_error","clean":false,"answered":true,"sent_code":1007,"received_code":1000,"received_reason":"caf` + "\uFFFD" + `",` +
 				`"err":"closeguard: close reason is not UTF-8 at byte 3 (RFC 6455 section 5.5.1)",` +
 				`"duration_ms":60000,"idle_ms":1500,"handshake_ms":1,` + annaKeys + `}`},
 		{"peer closed with a private code that has a name", peerClosed(Ending{
 			Received: frame(4001, ""), Sent: frame(4001, ""), guard: naming("room full"),
 		}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":4001,"name":"room full",` +
-				`"clean":true,"answered":true,"sent_code":4001,"received_code":4001,` + minute + `}`},
+				`"cause":"none","clean":true,"answered":true,"sent_code":4001,"received_code":4001,` + minute + `}`},
 		{"peer closed with a private code without one", peerClosed(Ending{Received: frame(4002, ""), Sent: frame(4002, "")}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":4002,` +
-				`"clean":true,"answered":true,"sent_code":4002,"received_code":4002,` + minute + `}`},
+				`"cause":"none","clean":true,"answered":true,"sent_code":4002,"received_code":4002,` + minute + `}`},
 		{"peer closed, not guarded", peerClosed(Ending{
 			Info:     ConnInfo{Number: 9, Role: Server, Remote: "192.0.2.1:52110"},
 			Received: frame(1001, ""), Err: errors.New("websocket: close 1001 (going away)"),
 		}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1001,"name":"going away",` +
-				`"clean":false,"answered":false,"received_code":1001,"err":"websocket: close 1001 (going away)",` +
+				`"cause":"none","clean":false,"answered":false,"received_code":1001,"err":"websocket: close 1001 (going away)",` +
 				`"duration_ms":60000,"idle_ms":1500,"conn":9,"role":"server","guarded":false,"remote":"192.0.2.1:52110"}`},
 
 		{"local closed, answered", localClosed(Ending{
 			Sent: frame(1000, "bye"), Received: frame(1000, ""), Handshake: 999 * time.Microsecond,
 		}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"local_closed","code":1000,"name":"normal closure","reason":"bye",` +
-				`"clean":true,"answered":true,"sent_code":1000,"sent_reason":"bye","received_code":1000,` +
+				`"cause":"none","clean":true,"answered":true,"sent_code":1000,"sent_reason":"bye","received_code":1000,` +
 				`"duration_ms":60000,"idle_ms":1500,"handshake_ms":0,` + annaKeys + `}`},
 		{"local closed, unanswered at a limit", localClosed(Ending{
 			Sent: frame(1008, "bad token"), Err: ErrCloseIdle, Handshake: 5 * time.Second,
 		}),
 			`"WARN","msg":"websocket closed","websocket":{"ending":"local_closed","code":1008,"name":"policy violation","reason":"bad token",` +
-				`"clean":false,"answered":false,"sent_code":1008,"sent_reason":"bad token","err":"closeguard: closing handshake stalled",` +
+				`"cause":"none","clean":false,"answered":false,"sent_code":1008,"sent_reason":"bad token","err":"closeguard: closing handshake stalled",` +
 				`"duration_ms":60000,"idle_ms":1500,"handshake_ms":5000,` + annaKeys + `}`},
 		{"local closed, replaced", localClosed(Ending{
 			Sent: frame(1011, "db down"), Received: frame(1011, ""), Intended: frame(70000, "db down"), misfit: true,
 		}),
 			`"ERROR","msg":"websocket closed","websocket":{"ending":"local_closed","code":1011,"name":"internal error","reason":"db down",` +
-				`"clean":true,"answered":true,"sent_code":1011,"sent_reason":"db down","received_code":1011,` +
+				`"cause":"none","clean":true,"answered":true,"sent_code":1011,"sent_reason":"db down","received_code":1011,` +
 				`"intended_code":70000,"intended_reason":"db down",` + minute + `}`},
 		{"local closed, empty", localClosed(Ending{Sent: frame(1005, ""), Received: frame(1005, "")}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"local_closed","code":1005,"name":"no status received",` +
-				`"clean":true,"answered":true,"sent_code":1005,"received_code":1005,` + minute + `}`},
+				`"cause":"none","clean":true,"answered":true,"sent_code":1005,"received_code":1005,` + minute + `}`},
 		{"local closed, panic", localClosed(Ending{
 			Sent: frame(1011, "internal error"), Received: frame(1011, ""),
 			Panic: &PanicError{Value: "boom"}, Err: &PanicError{Value: "boom"},
 		}),
 			`"ERROR","msg":"websocket closed","websocket":{"ending":"local_closed","code":1011,"name":"internal error","reason":"internal error",` +
-				`"clean":true,"answered":true,"sent_code":1011,"sent_reason":"internal error","received_code":1011,` +
+				`"cause":"none","clean":true,"answered":true,"sent_code":1011,"sent_reason":"internal error","received_code":1011,` +
 				`"err":"panic: boom",` + minute + `}`},
 
 		{"dropped by EOF", dropped(Ending{Err: io.EOF}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
-				`"clean":false,"answered":false,"err":"EOF",` + minute + `}`},
+				`"cause":"none","clean":false,"answered":false,"err":"EOF",` + minute + `}`},
 		{"dropped by a reset", dropped(Ending{Err: readFailed(os.NewSyscallError("read", syscall.ECONNRESET))}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
-				`"clean":false,"answered":false,"err":"connection reset by peer",` + minute + `}`},
+				`"cause":"none","clean":false,"answered":false,"err":"connection reset by peer",` + minute + `}`},
 		{"dropped by the application's deadline", dropped(Ending{Err: readFailed(os.ErrDeadlineExceeded), aborted: true}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
-				`"clean":false,"answered":false,"err":"i/o timeout",` + minute + `}`},
+				`"cause":"none","clean":false,"answered":false,"err":"read: i/o timeout",` + minute + `}`},
 		{"dropped by an abort", dropped(Ending{Err: ErrAborted, aborted: true}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
-				`"clean":false,"answered":false,"err":"closeguard: aborted",` + minute + `}`},
+				`"cause":"none","clean":false,"answered":false,"err":"closeguard: aborted",` + minute + `}`},
 		{"dropped, then a panic", dropped(Ending{
 			Panic: &PanicError{Value: "boom"}, Err: join(&PanicError{Value: "boom"}, io.EOF),
 		}),
 			`"ERROR","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
-				`"clean":false,"answered":false,"err":"panic: boom; EOF",` + minute + `}`},
+				`"cause":"none","clean":false,"answered":false,"err":"panic: boom; EOF",` + minute + `}`},
 		{"dropped behind a stuck writer", dropped(Ending{Intended: frame(1001, "bye"), Err: ErrCloseIdle, aborted: true}),
 			`"WARN","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
-				`"clean":false,"answered":false,"intended_code":1001,"intended_reason":"bye",` +
+				`"cause":"none","clean":false,"answered":false,"intended_code":1001,"intended_reason":"bye",` +
 				`"err":"closeguard: closing handshake stalled",` + minute + `}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -277,7 +278,7 @@ func naming(name string) *Guard {
 }
 
 func TestEveryEndingHasTheSameKeys(t *testing.T) {
-	always := []string{"ending", "conn", "role", "guarded", "code", "clean", "answered", "duration_ms", "idle_ms", "remote"}
+	always := []string{"ending", "conn", "role", "guarded", "code", "cause", "clean", "answered", "duration_ms", "idle_ms", "remote"}
 	sometimes := []string{
 		"name", "reason", "sent_code", "sent_reason", "received_code", "received_reason", "intended_code", "intended_reason",
 		"err", "handshake_ms", "route", "path", "subprotocol",

@@ -4,6 +4,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
@@ -74,7 +75,7 @@ func (o *ownClose) writeForYielding(d time.Duration, a closing.Action) {
 		b = append(b, l.out.frame(wire.Close, a.Payload)...)
 	}
 	if l.end.Stage() >= closing.Ending {
-		l.on(closing.Wrote{Reason: closing.Reason{Cause: closing.TransportFailed, Err: net.ErrClosed}, Rest: b})
+		l.on(closing.Wrote{Reason: closing.Reason{Cause: cause.Transport, Err: net.ErrClosed}, Rest: b})
 		return
 	}
 	var deadline time.Time

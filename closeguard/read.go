@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
@@ -92,7 +93,7 @@ func (l *link) readPanicked() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.phase == phaseOpen {
-		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: closing.TransportFailed, Err: errTransportPanic}})
+		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: cause.Transport, Err: errTransportPanic}})
 	}
 	l.in.Unlock()
 	l.schedule()
@@ -106,7 +107,7 @@ func (l *link) readGate() error {
 		return l.raw.errClosed("read")
 	case m == nil:
 		return nil
-	case m.Limit() != closing.NoCause:
+	case m.Limit() != cause.None:
 		return &limitError{sentinel(m.Limit())}
 	}
 	if r := m.Record(); r.Complete() {
@@ -140,19 +141,19 @@ func (l *link) readFailed(err error) error {
 				told = fmt.Errorf(truncated+"%w", err)
 			}
 		}
-		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: closing.EOF, Err: told}})
+		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: cause.EOF, Err: told}})
 	case ranOut(err):
 		switch {
-		case m.Limit() != closing.NoCause:
+		case m.Limit() != cause.None:
 			return &limitError{sentinel(m.Limit())}
 		case m.Reader() >= closing.Queued:
 			return l.readGate() // it was the guard's deadline
 		case !l.app.Closed:
-			l.on(closing.RanOut{Reason: closing.Reason{Cause: closing.ReadTimeout, Err: err}})
+			l.on(closing.RanOut{Reason: closing.Reason{Cause: cause.ReadTimeout, Err: err}})
 		}
 	case errors.Is(err, net.ErrClosed):
 		// Somebody closed the transport underneath.
-		l.on(closing.TransportClosed{Reason: closing.Reason{Cause: closing.TransportFailed, Err: err}})
+		l.on(closing.TransportClosed{Reason: closing.Reason{Cause: cause.Transport, Err: err}})
 	default:
 		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: causeOf(err), Err: err}})
 	}

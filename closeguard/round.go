@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
@@ -15,7 +16,7 @@ import (
 // observers know of each one's end.
 type round struct {
 	guard  *Guard
-	cause  closing.Cause // of the endings
+	cause  cause.Cause // of the endings
 	began  instant
 	within bool // it is waited for by a handler or an observer: the end of TCP is enough
 
@@ -26,8 +27,8 @@ type round struct {
 	done   chan struct{}  // closed when it is sealed and nothing is open
 }
 
-func newRound(g *Guard, cause closing.Cause, within bool) *round {
-	return &round{guard: g, cause: cause, began: g.now(), within: within, open: make(map[*link]bool), done: make(chan struct{})}
+func newRound(g *Guard, why cause.Cause, within bool) *round {
+	return &round{guard: g, cause: why, began: g.now(), within: within, open: make(map[*link]bool), done: make(chan struct{})}
 }
 
 // isWithin reports whether the caller is a handler or an observer, which must not

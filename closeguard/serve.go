@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
@@ -64,7 +65,7 @@ func (d connDriver) returned(err error) {
 		err = chosen.err // the frame says the rest
 	}
 	if err = l.without(err); err != nil {
-		l.on(closing.Told{Reason: closing.Reason{Cause: closing.HandlerError, Err: err}})
+		l.on(closing.Told{Reason: closing.Reason{Cause: cause.HandlerError, Err: err}})
 	}
 	l.handlerDoneYielding(f)
 }
@@ -90,7 +91,7 @@ func (l *link) panicked(v any) {
 		p := &PanicError{Value: v, Stack: debug.Stack()}
 		l.needEnding().panic = p
 		l.app.Panic = closing.PanicKnown
-		l.on(closing.Told{Reason: closing.Reason{Cause: closing.Panic, Err: p}})
+		l.on(closing.Told{Reason: closing.Reason{Cause: cause.Panic, Err: p}})
 	}
 	l.handlerDoneYielding(internalError)
 }

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/closeguard/ws/closeguard/internal/closing"
+	"github.com/closeguard/ws/closeguard/cause"
 )
 
 // drain is the end of a guard: all connections are closed, spread over a window.
@@ -50,7 +50,7 @@ func (g *Guard) startDrain() *drain {
 		defer g.mu.Unlock()
 		return g.drain
 	}
-	d := &drain{round: newRound(g, closing.Shutdown, false), hurry: make(chan struct{})}
+	d := &drain{round: newRound(g, cause.Shutdown, false), hurry: make(chan struct{})}
 	d.until = d.began + g.opts.DrainWindow
 	g.drain = d
 	links := slices.Clone(g.links)

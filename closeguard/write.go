@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
@@ -75,7 +76,7 @@ func (l *link) fastWritePanicked() {
 
 // writePanicked takes note that nobody knows how much of a Write has left.
 func (l *link) writePanicked() {
-	failed := closing.Reason{Cause: closing.TransportFailed, Err: errTransportPanic}
+	failed := closing.Reason{Cause: cause.Transport, Err: errTransportPanic}
 	l.on(closing.WireBroken{})
 	l.on(closing.Wrote{Reason: failed})
 	l.on(closing.WriteFailed{Reason: failed})
@@ -170,7 +171,7 @@ func (l *link) writeGate() error {
 		return l.raw.errClosed("write")
 	case m == nil:
 		return nil
-	case m.Limit() != closing.NoCause:
+	case m.Limit() != cause.None:
 		return &limitError{sentinel(m.Limit())}
 	case m.Stage() < closing.Ending:
 		return nil
@@ -248,13 +249,13 @@ func (l *link) writeFailed(rest []byte, err error) error {
 	switch {
 	case ranOut(err):
 		return l.writeRanOut(rest, err)
-	case m.Stage() >= closing.Ending || errors.Is(err, net.ErrClosed) && m.Limit() != closing.NoCause:
+	case m.Stage() >= closing.Ending || errors.Is(err, net.ErrClosed) && m.Limit() != cause.None:
 		// It is the guard that ended TCP.
 		if gate := l.writeGate(); gate != nil {
 			return gate
 		}
 	case errors.Is(err, net.ErrClosed):
-		l.on(closing.TransportClosed{Reason: closing.Reason{Cause: closing.TransportFailed, Err: err}})
+		l.on(closing.TransportClosed{Reason: closing.Reason{Cause: cause.Transport, Err: err}})
 	default:
 		l.on(closing.WriteFailed{Reason: closing.Reason{Cause: causeOf(err), Err: err}})
 	}
@@ -267,7 +268,7 @@ func (l *link) writeRanOut(rest []byte, err error) error {
 		l.on(closing.WireBroken{})
 	}
 	switch m := l.machine(); {
-	case m.Limit() != closing.NoCause:
+	case m.Limit() != cause.None:
 		return &limitError{sentinel(m.Limit())}
 	case l.app.Closed:
 		if l.cutFrame(rest); l.machine().Edge() == closing.Owed {
@@ -275,6 +276,6 @@ func (l *link) writeRanOut(rest []byte, err error) error {
 		}
 		return l.raw.errClosed("write")
 	}
-	l.on(closing.RanOut{Reason: closing.Reason{Cause: closing.WriteTimeout, Err: err}})
+	l.on(closing.RanOut{Reason: closing.Reason{Cause: cause.WriteTimeout, Err: err}})
 	return err
 }

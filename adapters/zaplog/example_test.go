@@ -38,7 +38,7 @@ func ExampleObserver() {
 	// From here on the guard does what this line does.
 	zaplog.Observer(logger).Observe(context.Background(), refusal)
 	// Output:
-	// {"level":"warn","msg":"websocket closed","websocket":{"ending":"local_closed","code":1009,"name":"message too big","reason":"at most 64 KiB","clean":true,"answered":true,"sent_code":1009,"sent_reason":"at most 64 KiB","received_code":1009,"duration_ms":1300,"idle_ms":0,"handshake_ms":900,"conn":7,"role":"server","guarded":true,"remote":"192.0.2.1:52110","route":"/upload","path":"/upload"},"user":"anna"}
+	// {"level":"warn","msg":"websocket closed","websocket":{"ending":"local_closed","code":1009,"name":"message too big","reason":"at most 64 KiB","cause":"none","clean":true,"answered":true,"sent_code":1009,"sent_reason":"at most 64 KiB","received_code":1009,"duration_ms":1300,"idle_ms":0,"handshake_ms":900,"conn":7,"role":"server","guarded":true,"remote":"192.0.2.1:52110","route":"/upload","path":"/upload"},"user":"anna"}
 }
 
 // Connections that open and peers that vanish are no news here.
@@ -65,5 +65,5 @@ func ExampleField() {
 	logger := zap.NewExample()
 	logger.Info("upload ended", zap.String("file", "a.bin"), zaplog.Field(refusal))
 	// Output:
-	// {"level":"info","msg":"upload ended","file":"a.bin","websocket":{"ending":"local_closed","code":1009,"name":"message too big","reason":"at most 64 KiB","clean":true,"answered":true,"sent_code":1009,"sent_reason":"at most 64 KiB","received_code":1009,"duration_ms":1300,"idle_ms":0,"handshake_ms":900,"conn":7,"role":"server","guarded":true,"remote":"192.0.2.1:52110","route":"/upload","path":"/upload"}}
+	// {"level":"info","msg":"upload ended","file":"a.bin","websocket":{"ending":"local_closed","code":1009,"name":"message too big","reason":"at most 64 KiB","cause":"none","clean":true,"answered":true,"sent_code":1009,"sent_reason":"at most 64 KiB","received_code":1009,"duration_ms":1300,"idle_ms":0,"handshake_ms":900,"conn":7,"role":"server","guarded":true,"remote":"192.0.2.1:52110","route":"/upload","path":"/upload"}}
 }

@@ -177,42 +177,42 @@ func TestLineOfEachEnding(t *testing.T) {
 	}{
 		{"peer closed, clean", echoing("\x03\xe9"), closing("\x03\xe9tab closed"),
 			`{"level":"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1001,"name":"going away","reason":"tab closed",` +
-				`"clean":true,"answered":true,"sent_code":1001,"received_code":1001,"received_reason":"tab closed",` +
+				`"cause":"none","clean":true,"answered":true,"sent_code":1001,"received_code":1001,"received_reason":"tab closed",` +
 				`"duration_ms":60000,"idle_ms":0,` + who + `}`},
 		{"peer closed, empty", echoing(""), closing(""),
 			`{"level":"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1005,"name":"no status received",` +
-				`"clean":true,"answered":true,"sent_code":1005,"received_code":1005,` +
+				`"cause":"none","clean":true,"answered":true,"sent_code":1005,"received_code":1005,` +
 				`"duration_ms":60000,"idle_ms":0,` + who + `}`},
 		{"peer closed, illegal code", echoing("\x03\xe7"), closing("\x03\xe7"),
 			`{"level":"WARN","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1002,"name":"protocol error",` +
-				`"clean":false,"answered":true,"sent_code":1002,"received_code":999,` +
+				`"cause":"protocol_error","clean":false,"answered":true,"sent_code":1002,"received_code":999,` +
 				`"err":"closeguard: close code 999 is in the unused range 0 to 999 (RFC 6455 section 7.4.2)",` +
 				`"duration_ms":60000,"idle_ms":0,` + who + `}`},
 		{"peer closed, reason not UTF-8", echoing("\x03\xe8caf\xe9"), closing("\x03\xe8caf\xe9"),
 			`{"level":"WARN","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1007,"name":"invalid frame payload data","reason":"caf` + "\uFFFD" + `",` +
-				`"clean":false,"answered":true,"sent_code":1007,"received_code":1000,"received_reason":"caf` + "\uFFFD" + `",` +
+				`"cause":"protocol_error","clean":false,"answered":true,"sent_code":1007,"received_code":1000,"received_reason":"caf` + "\uFFFD" + `",` +
 				`"err":"closeguard: close reason is not UTF-8 at byte 3 (RFC 6455 section 5.5.1)",` +
 				`"duration_ms":60000,"idle_ms":0,` + who + `}`},
 		{"peer closed, hostile reason", echoing("\x03\xe8"), closing("\x03\xe8x\n\x00\",\"y\":\"\\"),
 			`{"level":"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1000,"name":"normal closure","reason":"x\n\u0000\",\"y\":\"\\",` +
-				`"clean":true,"answered":true,"sent_code":1000,"received_code":1000,"received_reason":"x\n\u0000\",\"y\":\"\\",` +
+				`"cause":"none","clean":true,"answered":true,"sent_code":1000,"received_code":1000,"received_reason":"x\n\u0000\",\"y\":\"\\",` +
 				`"duration_ms":60000,"idle_ms":0,` + who + `}`},
 		{"peer closed, private code with a name", echoing("\x0f\xa1"), closing("\x0f\xa1"),
 			`{"level":"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":4001,"name":"room full",` +
-				`"clean":true,"answered":true,"sent_code":4001,"received_code":4001,` +
+				`"cause":"none","clean":true,"answered":true,"sent_code":4001,"received_code":4001,` +
 				`"duration_ms":60000,"idle_ms":0,` + who + `}`},
 
 		{"local closed, answered",
 			func(c *closeguard.Conn) { c.CloseWith(context.Background(), closeguard.NormalClosure, "bye") }, answering("\x03\xe8"),
 			`{"level":"INFO","msg":"websocket closed","websocket":{"ending":"local_closed","code":1000,"name":"normal closure","reason":"bye",` +
-				`"clean":true,"answered":true,"sent_code":1000,"sent_reason":"bye","received_code":1000,` +
+				`"cause":"none","clean":true,"answered":true,"sent_code":1000,"sent_reason":"bye","received_code":1000,` +
 				`"duration_ms":20,"idle_ms":0,"handshake_ms":20,` + who + `}`},
 		{"local closed, not answered",
 			func(c *closeguard.Conn) {
 				c.CloseWith(context.Background(), closeguard.PolicyViolation, "bad token")
 			}, silent,
 			`{"level":"WARN","msg":"websocket closed","websocket":{"ending":"local_closed","code":1008,"name":"policy violation","reason":"bad token",` +
-				`"clean":false,"answered":false,"sent_code":1008,"sent_reason":"bad token","err":"closeguard: closing handshake stalled",` +
+				`"cause":"close_idle","clean":false,"answered":false,"sent_code":1008,"sent_reason":"bad token","err":"closeguard: closing handshake stalled",` +
 				`"duration_ms":5000,"idle_ms":5000,"handshake_ms":5000,` + who + `}`},
 		{"local closed, replaced",
 			func(c *closeguard.Conn) {
@@ -220,18 +220,18 @@ func TestLineOfEachEnding(t *testing.T) {
 				reading(c)
 			}, answering("\x03\xe9"),
 			`{"level":"ERROR","msg":"websocket closed","websocket":{"ending":"local_closed","code":1001,"name":"going away","reason":"backend gone",` +
-				`"clean":true,"answered":true,"sent_code":1001,"sent_reason":"backend gone","received_code":1001,` +
+				`"cause":"none","clean":true,"answered":true,"sent_code":1001,"sent_reason":"backend gone","received_code":1001,` +
 				`"intended_code":1006,"intended_reason":"backend gone",` +
 				`"duration_ms":20,"idle_ms":0,"handshake_ms":20,` + who + `}`},
 		{"local closed, panic", func(*closeguard.Conn) { panic(errors.Join(errors.New("first"), errors.New("second"))) }, answering("\x03\xf3"),
 			`{"level":"ERROR","msg":"websocket closed","websocket":{"ending":"local_closed","code":1011,"name":"internal error","reason":"internal error",` +
-				`"clean":true,"answered":true,"sent_code":1011,"sent_reason":"internal error","received_code":1011,"err":"panic: first; second",` +
+				`"cause":"panic","clean":true,"answered":true,"sent_code":1011,"sent_reason":"internal error","received_code":1011,"err":"panic: first; second",` +
 				`"duration_ms":20,"idle_ms":0,"handshake_ms":20,` + who + `}`},
 
 		{"dropped, EOF", reading,
 			func(peer *closetest.PipeConn) { <-time.After(61 * time.Second) },
 			`{"level":"INFO","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
-				`"clean":false,"answered":false,"err":"EOF",` +
+				`"cause":"eof","clean":false,"answered":false,"err":"EOF",` +
 				`"duration_ms":61000,"idle_ms":61000,` + who + `}`},
 		{"dropped, reset", reading,
 			func(peer *closetest.PipeConn) {
@@ -239,7 +239,7 @@ func TestLineOfEachEnding(t *testing.T) {
 				peer.SetLinger(0)
 			},
 			`{"level":"INFO","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
-				`"clean":false,"answered":false,"err":"connection reset by peer",` +
+				`"cause":"reset","clean":false,"answered":false,"err":"connection reset by peer",` +
 				`"duration_ms":1000,"idle_ms":1000,` + who + `}`},
 		{"dropped, the program's deadline",
 			func(c *closeguard.Conn) {
@@ -247,11 +247,11 @@ func TestLineOfEachEnding(t *testing.T) {
 				reading(c)
 			}, silent,
 			`{"level":"INFO","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
-				`"clean":false,"answered":false,"err":"i/o timeout",` +
+				`"cause":"read_timeout","clean":false,"answered":false,"err":"read: i/o timeout",` +
 				`"duration_ms":1000,"idle_ms":1000,` + who + `}`},
 		{"dropped, abort", (*closeguard.Conn).Abort, silent,
 			`{"level":"INFO","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
-				`"clean":false,"answered":false,"err":"closeguard: aborted",` +
+				`"cause":"aborted","clean":false,"answered":false,"err":"closeguard: aborted",` +
 				`"duration_ms":0,"idle_ms":0,` + who + `}`},
 		{"dropped, then a panic",
 			func(c *closeguard.Conn) {
@@ -259,7 +259,7 @@ func TestLineOfEachEnding(t *testing.T) {
 				panic("boom")
 			}, nil,
 			`{"level":"ERROR","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
-				`"clean":false,"answered":false,"err":"panic: boom; EOF",` +
+				`"cause":"eof","clean":false,"answered":false,"err":"panic: boom; EOF",` +
 				`"duration_ms":0,"idle_ms":0,` + who + `}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -430,7 +430,7 @@ func TestField(t *testing.T) {
 	logger.Info("still open", zaplog.Field(open))
 	logger.Info("left", zaplog.Field(&closeguard.Dropped{Ending: closeguard.Ending{Err: io.EOF}}))
 	want := `{"level":"INFO","msg":"still open"}` + "\n" +
-		`{"level":"INFO","msg":"left","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure","clean":false,"answered":false,` +
+		`{"level":"INFO","msg":"left","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure","cause":"none","clean":false,"answered":false,` +
 		`"err":"EOF","duration_ms":0,"idle_ms":0,"conn":0,"role":"server","guarded":false,"remote":""}}` + "\n"
 	if b.String() != want {
 		t.Errorf("logged\n%swant\n%s", &b, want)

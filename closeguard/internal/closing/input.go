@@ -1,5 +1,7 @@
 package closing
 
+import "github.com/closeguard/ws/closeguard/cause"
+
 // Input is something that happened, one of the types below.
 type Input interface{ input() }
 
@@ -85,7 +87,7 @@ type (
 	}
 
 	// LimitReached: the connection has to go for the sake of others.
-	LimitReached struct{ Limit Cause }
+	LimitReached struct{ Limit cause.Cause }
 )
 
 // What becomes of our writing.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
@@ -42,7 +43,7 @@ type Machine struct {
 	reader Reader
 	line   line
 	how    Manner
-	limit  Cause // that it reached, NoCause: none
+	limit  cause.Cause // that it reached, None: none
 
 	together bool // it is closed with others
 
@@ -126,10 +127,10 @@ func (m *Machine) Reader() ReaderState {
 	return m.reader.State
 }
 
-// Limit is the limit of the closing handshake that was reached, NoCause if none.
-func (m *Machine) Limit() Cause {
+// Limit is the limit of the closing handshake that was reached, None if none.
+func (m *Machine) Limit() cause.Cause {
 	if m == nil {
-		return NoCause
+		return cause.None
 	}
 	return m.limit
 }
@@ -306,13 +307,13 @@ func (m *Machine) theirClose(in TheirClose, now time.Duration) {
 func (m *Machine) sawClose(payload []byte, now time.Duration) {
 	m.record.sawClose(payload, now)
 	if m.record.Illegal != nil {
-		m.why.Add(Protocol, m.record.Illegal)
+		m.why.Add(cause.ProtocolError, m.record.Illegal)
 	}
 }
 
 func (m *Machine) theirFault(in TheirFault) {
 	if m.record.Fault == nil {
-		m.why.Add(Protocol, in.Violation)
+		m.why.Add(cause.ProtocolError, in.Violation)
 	}
 	m.record.sawFault(in.Violation, in.OfClose)
 }
@@ -325,7 +326,7 @@ func (m *Machine) discard(n int) {
 		if m.record.Answered() {
 			m.line = gone // enough of waiting for its end
 		} else {
-			m.expire(CloseBytes)
+			m.expire(cause.CloseBytes)
 		}
 	}
 }
@@ -344,7 +345,7 @@ func (m *Machine) endOfReading(r Reason) {
 	if m.reader.ended == 0 { // else it only follows our own end
 		m.sawEnd(r)
 	}
-	if m.line == up && r.Cause == EOF {
+	if m.line == up && r.Cause == cause.EOF {
 		m.line = readEnded
 	} else {
 		m.line = gone
@@ -398,7 +399,7 @@ func (m *Machine) libraryClosed(in LibraryClosed, now time.Duration) {
 	if !m.MayBegin() {
 		return
 	}
-	if m.record.Open() && m.record.TimedOut == (Reason{}) && in.Cause != NoCause {
+	if m.record.Open() && m.record.TimedOut == (Reason{}) && in.Cause != cause.None {
 		m.why.Add(in.Cause, in.Err)
 	}
 	if f, ok := m.record.bareAnswer(in.Bare); ok {
@@ -420,7 +421,7 @@ func (m *Machine) ask(in Ask, now time.Duration) {
 	}
 	switch {
 	case m.MayBegin():
-		if m.record.Open() && in.Cause != NoCause {
+		if m.record.Open() && in.Cause != cause.None {
 			m.why.Add(in.Cause, in.Err)
 		}
 		m.begin(m.record.ours(in.Frame), now)
@@ -529,8 +530,8 @@ func (m *Machine) cutOff(in CutOff) {
 }
 
 // expire ends it at a limit.
-func (m *Machine) expire(limit Cause) {
-	if m.stage >= Ending || m.limit != NoCause {
+func (m *Machine) expire(limit cause.Cause) {
+	if m.stage >= Ending || m.limit != cause.None {
 		return
 	}
 	m.limit = limit
@@ -547,7 +548,7 @@ func (m *Machine) giveUp() {
 		return
 	}
 	m.lose()
-	if m.limit == NoCause || m.record.Sent == nil {
+	if m.limit == cause.None || m.record.Sent == nil {
 		m.record.abort()
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/cause"
 )
 
 // world is what surrounds a machine: it does what the machine says, and what a
@@ -94,9 +96,9 @@ func (w *world) wrote(how byte) {
 	switch {
 	case how%4 == 0 && !w.ending:
 		w.half = true
-		w.On(Wrote{Reason: Reason{TransportFailed, io.ErrShortWrite}, Later: true, Rest: []byte("half")}, w.now)
+		w.On(Wrote{Reason: Reason{cause.Transport, io.ErrShortWrite}, Later: true, Rest: []byte("half")}, w.now)
 	case how%4 == 1:
-		w.On(Wrote{Reason: Reason{Reset, syscall.EPIPE}}, w.now)
+		w.On(Wrote{Reason: Reason{cause.Reset, syscall.EPIPE}}, w.now)
 	default:
 		w.wire = append(w.wire, f)
 		w.On(Wrote{}, w.now)
@@ -110,21 +112,21 @@ func (w *world) step() {
 	case 0:
 		w.On(TheirClose{closePayload(uint16(w.frame().Code), "")}, w.now)
 	case 1:
-		w.On(ReadEnded{Reason{EOF, io.EOF}}, w.now)
+		w.On(ReadEnded{Reason{cause.EOF, io.EOF}}, w.now)
 	case 2:
-		w.On(ReadEnded{Reason{Reset, syscall.ECONNRESET}}, w.now)
+		w.On(ReadEnded{Reason{cause.Reset, syscall.ECONNRESET}}, w.now)
 	case 3:
 		w.On(TheirFault{NewViolation(RuleRSV, 4, nil), w.byte()%2 == 0}, w.now)
 	case 4:
 		w.On(Ask{Frame: w.frame(), Takeover: w.byte()%2 == 0, Insist: w.byte()%2 == 0}, w.now)
 	case 5:
 		w.On(Joined{}, w.now)
-		w.On(Ask{Frame: w.frame(), Reason: Reason{Cause: Shutdown}}, w.now)
+		w.On(Ask{Frame: w.frame(), Reason: Reason{Cause: cause.Shutdown}}, w.now)
 	case 6:
 		if !app.Closed {
 			app.Closed = true
 			if bare := w.frame(); !app.Serving {
-				w.On(LibraryClosed{Bare: &bare, Reason: Reason{Cause: BareClose}}, w.now)
+				w.On(LibraryClosed{Bare: &bare, Reason: Reason{Cause: cause.BareClose}}, w.now)
 			}
 		}
 	case 7:
@@ -133,7 +135,7 @@ func (w *world) step() {
 			w.On(Ask{Frame: w.frame()}, w.now)
 		}
 	case 8:
-		w.On(CutOff{How: Manner(w.byte() % 4), Reason: Reason{Cause: Aborted}}, w.now)
+		w.On(CutOff{How: Manner(w.byte() % 4), Reason: Reason{Cause: cause.Aborted}}, w.now)
 	case 9, 10:
 		w.wrote(w.byte())
 	case 11:
@@ -161,7 +163,7 @@ func (w *world) step() {
 	case 17:
 		w.On(Discarded{int(w.byte()) << 12}, w.now)
 	case 18:
-		w.On(LimitReached{Evicted}, w.now)
+		w.On(LimitReached{cause.Evicted}, w.now)
 	case 19:
 		if w.lingers {
 			w.On(SliceOver{}, w.now)
@@ -175,7 +177,7 @@ func (w *world) step() {
 			}
 		}
 	case 22:
-		w.On(RanOut{Reason{ReadTimeout, io.ErrNoProgress}}, w.now)
+		w.On(RanOut{Reason{cause.ReadTimeout, io.ErrNoProgress}}, w.now)
 	default:
 		w.pass(time.Duration(w.byte()) * 100 * time.Millisecond)
 	}
@@ -214,7 +216,7 @@ func checkWorld(t *testing.T, role Role, serving bool, script []byte) {
 	}
 	if !app.Closed {
 		app.Closed = true
-		w.On(LibraryClosed{Reason: Reason{Cause: BareClose}}, w.now)
+		w.On(LibraryClosed{Reason: Reason{Cause: cause.BareClose}}, w.now)
 		w.run()
 	}
 	w.On(Disowned{}, w.now)

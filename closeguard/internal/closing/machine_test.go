@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/cause"
 )
 
 var someLimits = Limits{Idle: 5 * time.Second, Total: 30 * time.Second, Gap: time.Second, Bytes: 1 << 20}
@@ -54,7 +56,7 @@ func TestStagesOnlyGrow(t *testing.T) {
 // whether that has left.
 func TestWhatCrossesOurClose(t *testing.T) {
 	theirs := closePayload(1000, "")
-	failed := Reason{Reset, syscall.EPIPE}
+	failed := Reason{cause.Reset, syscall.EPIPE}
 	tests := []struct {
 		name  string
 		comes []Input
@@ -64,10 +66,10 @@ func TestWhatCrossesOurClose(t *testing.T) {
 	}{
 		{"nothing", nil, Wrote{}, Us, nil},
 		{"a Close", []Input{TheirClose{theirs}}, Wrote{}, Us, nil},
-		{"a Close and FIN", []Input{TheirClose{theirs}, ReadEnded{Reason{EOF, io.EOF}}}, Wrote{}, Us, io.EOF},
-		{"FIN", []Input{ReadEnded{Reason{EOF, io.EOF}}}, Wrote{}, Us, io.EOF},
+		{"a Close and FIN", []Input{TheirClose{theirs}, ReadEnded{Reason{cause.EOF, io.EOF}}}, Wrote{}, Us, io.EOF},
+		{"FIN", []Input{ReadEnded{Reason{cause.EOF, io.EOF}}}, Wrote{}, Us, io.EOF},
 		{"a Close, and ours fails", []Input{TheirClose{theirs}}, Wrote{Reason: failed}, Peer, syscall.EPIPE},
-		{"FIN, and ours fails", []Input{ReadEnded{Reason{EOF, io.EOF}}}, Wrote{Reason: failed}, Transport, io.EOF},
+		{"FIN, and ours fails", []Input{ReadEnded{Reason{cause.EOF, io.EOF}}}, Wrote{Reason: failed}, Transport, io.EOF},
 		{"nothing, and ours fails", nil, Wrote{Reason: failed}, Transport, syscall.EPIPE},
 		{"a Close, and ours is cut", []Input{TheirClose{theirs}}, Wrote{Reason: failed, Later: true, Rest: []byte{1}}, Peer, nil},
 	}

@@ -3,6 +3,8 @@ package closing
 import (
 	"errors"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/cause"
 )
 
 // errUntold stands for what a Write would have told that never returned.
@@ -60,7 +62,7 @@ func (m *Machine) sendOrLose(f Facts) Action {
 	// In the middle of a frame that nobody finishes.
 	m.lose()
 	m.record.abort()
-	m.why.Add(FrameUnsent, nil)
+	m.why.Add(cause.FrameUnsent, nil)
 	return Action{}
 }
 
@@ -84,7 +86,7 @@ func (m *Machine) endOrLinger(f Facts, now time.Duration) Action {
 	case m.reader.State == LastLook && m.reader.until == 0:
 		m.reader.until = now + LastWait
 		return Action{Do: Look}
-	case r.Aborted, m.limit != NoCause, m.out.State == Unknown:
+	case r.Aborted, m.limit != cause.None, m.out.State == Unknown:
 		return m.end()
 	case r.Answered() && r.Down == nil && m.line == up && (r.Role == Client || r.Trailing > 0 || r.BrokenClose != nil):
 		return m.awaitFIN(now)
@@ -135,9 +137,9 @@ func (m *Machine) end() Action {
 	how := m.how
 	switch {
 	case how != Orderly:
-	case m.limit == CloseBytes:
+	case m.limit == cause.CloseBytes:
 		how = CutUnread
-	case m.record.Aborted, m.limit != NoCause:
+	case m.record.Aborted, m.limit != cause.None:
 		how = Cut
 	}
 	return Action{Do: EndTCP, How: how}
@@ -260,11 +262,11 @@ func (m *Machine) tick(f Facts, now time.Duration) {
 			m.reader = Reader{State: LastLook}
 			return
 		}
-		m.expire(CloseIdle)
+		m.expire(cause.CloseIdle)
 	case unlooked:
-		m.expire(CloseIdle)
+		m.expire(cause.CloseIdle)
 	case total:
-		m.expire(CloseTimeout)
+		m.expire(cause.CloseTimeout)
 	case unread:
 		m.reader.State = Wanted
 	case forgotten:
@@ -272,7 +274,7 @@ func (m *Machine) tick(f Facts, now time.Duration) {
 	case fin:
 		m.line = gone
 	case untold:
-		m.wrote(Wrote{Reason: Reason{TransportFailed, errUntold}}, now)
+		m.wrote(Wrote{Reason: Reason{cause.Transport, errUntold}}, now)
 	case unpanicked, nothing:
 	}
 }
@@ -285,7 +287,7 @@ func (m *Machine) looked(f Facts, now time.Duration) {
 	}
 	m.reader = Reader{State: Queued}
 	if at, what := m.due(f); what == idle && now >= at {
-		m.expire(CloseIdle)
+		m.expire(cause.CloseIdle)
 	}
 }
 

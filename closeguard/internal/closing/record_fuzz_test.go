@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
@@ -121,7 +122,7 @@ func (l *life) step() {
 	case 5:
 		h.TimedOut = Reason{}
 		if l.next()%2 == 0 {
-			h.TimedOut = Reason{ReadTimeout, errTimeout}
+			h.TimedOut = Reason{cause.ReadTimeout, errTimeout}
 		}
 	case 6:
 		if l.held != nil { // now it reaches the wire

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/closeguard/ws/closeguard/cause"
 )
 
 const gorillas1014 = "bad close code 1014" // what gorilla/websocket answers to a code that it doesn't know
@@ -217,7 +219,7 @@ func TestWhatMayLeave(t *testing.T) {
 		eof       = func(h *Record) { h.sawEnd(io.EOF) }
 		reset     = func(h *Record) { h.sawEnd(syscall.ECONNRESET) }
 		abort     = func(h *Record) { h.abort() }
-		timeout   = func(h *Record) { h.TimedOut = Reason{ReadTimeout, errTimeout} }
+		timeout   = func(h *Record) { h.TimedOut = Reason{cause.ReadTimeout, errTimeout} }
 		violation = func(h *Record) { h.sawFault(&Violation{Rule: RuleRSV, Value: 4}, false) }
 		peer      = func(p []byte) func(*Record) { return func(h *Record) { h.sawClose(p, 1) } }
 		ours      = func(h *Record) { h.sentClose(Frame{Code: GoingAway}, 1) }
@@ -437,7 +439,7 @@ func TestWhoWasFirst(t *testing.T) {
 func TestWhatLeavesAConnectionOpen(t *testing.T) {
 	h := Record{Role: Server}
 	h.sawFault(&Violation{Rule: RuleOpcode, Value: 3}, false)
-	h.TimedOut = Reason{ReadTimeout, errTimeout}
+	h.TimedOut = Reason{cause.ReadTimeout, errTimeout}
 	h.outgoing(closeOf(1000))
 	h.ours(Frame{Code: GoingAway})
 	h.bareAnswer(&Frame{Code: GoingAway})
