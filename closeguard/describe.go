@@ -42,7 +42,7 @@ func (e *ending) event(now instant, words error, known Ending) CloseEvent {
 	if r.Illegal != nil {
 		known.illegal, known.answer = true, Code(r.Illegal.Code())
 	}
-	known.Err = causes(e.Why(), r, words)
+	known.Err = causes(e.Why(), e.GaveUp(), r, words)
 	switch r.First {
 	case closing.Nobody:
 		return nil
@@ -83,9 +83,9 @@ func frameOf(f *closing.Frame) *CloseFrame {
 // causes puts together what has brought the end about, the most telling first.
 // With words, a caller's own, they take the place of what was said before. How
 // TCP ended tells nothing where both Closes have crossed.
-func causes(why closing.Reasons, r *closing.Record, words error) error {
-	if r.First == closing.Transport && r.Down == nil && r.TimedOut.Err != nil {
-		why = append(slices.Clip(why), r.TimedOut)
+func causes(why closing.Reasons, gaveUp closing.Reason, r *closing.Record, words error) error {
+	if gaveUp.Err != nil {
+		why = append(slices.Clip(why), gaveUp)
 	}
 	var errs []error
 	said := false

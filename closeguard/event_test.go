@@ -71,6 +71,9 @@ func ran(out cause.Cause, err error) func(*link) {
 
 func aborted(l *link) { happens(closing.CutOff{})(l) }
 
+// bare is a library's end without a Close frame, with Options.BareClose as it is.
+func bare(l *link) { happens(closing.LibraryClosed{})(l) }
+
 func because(causes ...cause.Cause) func(*link) {
 	return func(l *link) {
 		for _, c := range causes {
@@ -216,9 +219,9 @@ var endings = []struct {
 		`websocket connection dropped after 61s, intended 1000 normal closure: EOF`, AbnormalClosure, false, []error{io.EOF}},
 	{"EOF, and the library said more", happenings{end(io.EOF), told(fmt.Errorf("failed to read frame header: %w", io.EOF))}, &Dropped{}, cause.EOF,
 		`websocket connection dropped after 61s: failed to read frame header: EOF`, AbnormalClosure, false, []error{io.EOF}},
-	{"timeout", happenings{ran(cause.ReadTimeout, ioTimeout), aborted}, &Dropped{}, cause.ReadTimeout,
+	{"timeout", happenings{ran(cause.ReadTimeout, ioTimeout), bare}, &Dropped{}, cause.ReadTimeout,
 		`websocket connection dropped after 61s: read: i/o timeout`, AbnormalClosure, false, []error{net.ErrClosed, os.ErrDeadlineExceeded}},
-	{"a context's end", happenings{ran(cause.Context, context.Canceled), aborted}, &Dropped{}, cause.Context,
+	{"a context's end", happenings{ran(cause.Context, context.Canceled), bare}, &Dropped{}, cause.Context,
 		`websocket connection dropped after 61s: context canceled`, AbnormalClosure, false, []error{net.ErrClosed, context.Canceled}},
 	{"a timeout was over, then EOF", happenings{ran(cause.ReadTimeout, ioTimeout), end(io.EOF)}, &Dropped{}, cause.EOF,
 		`websocket connection dropped after 61s: EOF`, AbnormalClosure, false, []error{io.EOF}},
@@ -326,7 +329,7 @@ func TestEventsFoundByType(t *testing.T) {
 		{"EOF", happenings{end(io.EOF)}, false, false, true, false, false, false},
 		{"EOF, and the library closed", happenings{end(io.EOF), told(connClosed)}, false, false, true, true, false, false},
 		{"reset", happenings{end(connReset)}, false, false, true, true, false, false},
-		{"timeout", happenings{ran(cause.ReadTimeout, ioTimeout), aborted}, false, false, true, true, false, false},
+		{"timeout", happenings{ran(cause.ReadTimeout, ioTimeout), bare}, false, false, true, true, false, false},
 		{"abort", happenings{aborted, because(cause.Aborted)}, false, false, true, false, false, false},
 	}
 	for _, tt := range tests {

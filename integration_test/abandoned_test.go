@@ -17,6 +17,7 @@ import (
 	coderadapter "github.com/closeguard/ws/adapters/coder"
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/integration_test/rawpeer"
 )
 
@@ -58,8 +59,8 @@ func (v *visitor) expectAbandoned(t *testing.T) {
 	v.expectEnd(t, rawpeer.FIN)
 	want := ending{kind: "local closed", code: 1001, clean: true, sent: closing(1001, ""), received: closing(1001, "")}
 	ev := v.event(t)
-	if got := endingOf(ev); got != want || !errors.Is(ev, closeguard.ErrAbandoned) {
-		t.Errorf("got %+v (%v), want %+v and ErrAbandoned", got, ev, want)
+	if got := endingOf(ev); got != want || !errors.Is(ev, closeguard.ErrAbandoned) || loggedCause(ev) != cause.Abandoned.String() {
+		t.Errorf("got %+v (%v, cause %v), want %+v and ErrAbandoned", got, ev, ev.Cause(), want)
 	}
 }
 

@@ -1,9 +1,11 @@
 package integration_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +18,7 @@ import (
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/integration_test/rawpeer"
 	"github.com/closeguard/ws/integration_test/sockets"
 )
@@ -80,6 +83,40 @@ var (
 		}
 		return echo(nil, s)
 	}
+	// impatient waits 20 ms for a message.
+	impatient handler = func(_ *http.Request, s socket) error {
+		soon := time.Now().Add(20 * time.Millisecond)
+		if s, ok := s.(sockets.Gorilla); ok {
+			s.Conn.(interface{ SetReadDeadline(time.Time) error }).SetReadDeadline(soon)
+			return echo(nil, s)
+		}
+		ctx, cancel := context.WithDeadline(context.Background(), soon)
+		defer cancel()
+		_, _, err := s.(sockets.Coder).Conn.Read(ctx)
+		return err
+	}
+
+	// muchToSay writes more than a peer takes unread.
+	muchToSay handler = func(_ *http.Request, s socket) error { return s.Write(false, make([]byte, 64<<20)) }
+
+	// hurried stops writing, by a deadline or a context, when a message comes.
+	hurried handler = func(_ *http.Request, s socket) error {
+		much := make([]byte, 64<<20)
+		if s, ok := s.(sockets.Gorilla); ok {
+			go func() {
+				s.Read()
+				s.Conn.(interface{ NetConn() net.Conn }).NetConn().SetWriteDeadline(time.Now())
+			}()
+			return s.Write(false, much)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() {
+			s.Read()
+			cancel()
+		}()
+		return s.(sockets.Coder).Conn.Write(ctx, coder.MessageBinary, much)
+	}
+
 	keyed handler = func(r *http.Request, s socket) error {
 		closeguard.FromContext(r.Context()).SetKeys("key")
 		return echo(r, s)
@@ -99,11 +136,27 @@ func answer(v *visitor) {
 	}
 }
 
+// readOneByte says something when the server has begun to write, and reads no more.
+func readOneByte(t *testing.T, _ *site, _ endpoint, v *visitor) {
+	v.TCP.Read(make([]byte, 1))
+	v.send(t, rawpeer.Text("go"))
+}
+
 // opened makes sure that the server's handler runs.
 func opened(t *testing.T, v *visitor) {
 	t.Helper()
 	v.send(t, rawpeer.Text("hello"))
 	v.expect(t, rawpeer.Text("hello"))
+}
+
+// loggedCause is the cause in the event's log line.
+func loggedCause(ev closeguard.CloseEvent) string {
+	for _, a := range ev.LogValue().Group() {
+		if a.Key == "cause" {
+			return a.Value.String()
+		}
+	}
+	return ""
 }
 
 // Every ending, as the observer is told it, matches what it must and nothing else.
@@ -112,36 +165,39 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 		adapters = "adapters" // where the handler's return counts
 		plain    = "plain"
 	)
-	for _, tt := range []struct {
-		name  string
-		where string // "": everywhere
-		opts  closeguard.Options
-		serve handler
-		play  func(t *testing.T, s *site, e endpoint, v *visitor)
-		want  []string
-		or    map[string][]string // by library
+	scenes := []struct {
+		name   string
+		where  string // "": everywhere
+		scheme string // "": ws
+		opts   closeguard.Options
+		serve  handler
+		play   func(t *testing.T, s *site, e endpoint, v *visitor)
+		want   []string
+		or     map[string][]string // by library
+		cause  cause.Cause
+		other  map[string]cause.Cause // by library
 	}{
 		{
 			name: "the peer closes", serve: echo,
 			play: func(t *testing.T, _ *site, _ endpoint, v *visitor) { v.send(t, rawpeer.Close(1001, "")) },
 		},
 		{
-			name: "the peer closes illegally", serve: echo, want: []string{"*FrameError"},
+			cause: cause.ProtocolError, name: "the peer closes illegally", serve: echo, want: []string{"*FrameError"},
 			play: func(t *testing.T, _ *site, _ endpoint, v *visitor) { v.send(t, rawpeer.Close(1006, "")) },
 		},
 		{
-			name: "the peer breaks a rule", serve: echo, want: []string{"net.ErrClosed", "*FrameError"},
+			cause: cause.ProtocolError, name: "the peer breaks a rule", serve: echo, want: []string{"net.ErrClosed", "*FrameError"},
 			play: func(t *testing.T, _ *site, _ endpoint, v *visitor) {
 				v.send(t, rawpeer.Frame{Fin: true, RSV: 2, Opcode: rawpeer.OpText})
 				answer(v)
 			},
 		},
 		{
-			name: "TCP ends", serve: echo, want: []string{"io.EOF"},
+			cause: cause.EOF, name: "TCP ends", serve: echo, want: []string{"io.EOF"},
 			play: func(_ *testing.T, _ *site, _ endpoint, v *visitor) { v.CloseWrite() },
 		},
 		{
-			name: "TCP ends inside a message", serve: echo,
+			cause: cause.EOF, name: "TCP ends inside a message", serve: echo,
 			play: func(t *testing.T, _ *site, _ endpoint, v *visitor) {
 				v.send(t, rawpeer.Fragments(rawpeer.Text(""), "a", "b")[0])
 				v.CloseWrite()
@@ -149,7 +205,7 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 			or: map[string][]string{"gorilla": {"io.EOF"}, "coder": {}}, // coder would take it for the message's end
 		},
 		{
-			name: "a reset", serve: echo, want: []string{"ECONNRESET"},
+			cause: cause.Reset, name: "a reset", serve: echo, want: []string{"ECONNRESET"},
 			play: func(t *testing.T, _ *site, _ endpoint, v *visitor) {
 				opened(t, v)
 				v.Reset()
@@ -160,19 +216,19 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 			play: func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) },
 		},
 		{
-			name: "we close, and TCP ends", serve: closing1008, want: []string{"net.ErrClosed", "io.EOF"},
+			cause: cause.EOF, name: "we close, and TCP ends", serve: closing1008, want: []string{"net.ErrClosed", "io.EOF"},
 			play: func(_ *testing.T, _ *site, _ endpoint, v *visitor) {
 				v.ReadFrame()
 				v.CloseWrite()
 			},
 		},
 		{
-			name: "we close, and nobody answers", serve: closing1008, want: []string{"net.ErrClosed", "ErrCloseIdle"},
+			cause: cause.CloseIdle, name: "we close, and nobody answers", serve: closing1008, want: []string{"net.ErrClosed", "ErrCloseIdle"},
 			opts: closeguard.Options{CloseIdle: 50 * time.Millisecond},
 			play: func(*testing.T, *site, endpoint, *visitor) {},
 		},
 		{
-			name: "we close, and the peer goes on", serve: closing1008, want: []string{"net.ErrClosed", "ErrCloseTimeout"},
+			cause: cause.CloseTimeout, name: "we close, and the peer goes on", serve: closing1008, want: []string{"net.ErrClosed", "ErrCloseTimeout"},
 			opts: closeguard.Options{CloseIdle: 150 * time.Millisecond, CloseTimeout: 150 * time.Millisecond},
 			play: func(_ *testing.T, _ *site, _ endpoint, v *visitor) {
 				tick := time.NewTicker(10 * time.Millisecond)
@@ -183,7 +239,7 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 			},
 		},
 		{
-			name: "we close, and the peer sends too much", where: adapters, want: []string{"net.ErrClosed", "ErrCloseBytes"},
+			cause: cause.CloseBytes, name: "we close, and the peer sends too much", where: adapters, want: []string{"net.ErrClosed", "ErrCloseBytes"},
 			opts:  closeguard.Options{CloseBytes: 1000},
 			serve: leaving1008,
 			play: func(_ *testing.T, _ *site, _ endpoint, v *visitor) {
@@ -192,7 +248,7 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 			},
 		},
 		{
-			name: "evicted", serve: leaving1008, where: adapters, want: []string{"net.ErrClosed", "ErrEvicted"},
+			cause: cause.Evicted, name: "evicted", serve: leaving1008, where: adapters, want: []string{"net.ErrClosed", "ErrEvicted"},
 			opts: closeguard.Options{MaxClosing: 1},
 			play: func(t *testing.T, s *site, e endpoint, v *visitor) {
 				v.ReadFrame()
@@ -200,7 +256,7 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 			},
 		},
 		{
-			name: "a bare close", where: plain, want: []string{"net.ErrClosed", "ErrBareClose"},
+			cause: cause.BareClose, name: "a bare close", where: plain, want: []string{"net.ErrClosed", "ErrBareClose"},
 			serve: func(*http.Request, socket) error { return nil },
 			play:  func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) },
 		},
@@ -217,27 +273,27 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 			},
 		},
 		{
-			name: "the handler fails", where: adapters, want: []string{"net.ErrClosed", "errApplication"},
+			cause: cause.HandlerError, name: "the handler fails", where: adapters, want: []string{"net.ErrClosed", "errApplication"},
 			serve: func(*http.Request, socket) error { return errApplication },
 			play:  func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) },
 		},
 		{
-			name: "the handler chooses", where: adapters, want: []string{"net.ErrClosed", "errApplication"},
+			cause: cause.HandlerError, name: "the handler chooses", where: adapters, want: []string{"net.ErrClosed", "errApplication"},
 			serve: func(*http.Request, socket) error { return closeguard.Error(4000, "no", errApplication) },
 			play:  func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) },
 		},
 		{
-			name: "the handler's context ends", where: adapters, want: []string{"net.ErrClosed", "context.DeadlineExceeded"},
+			cause: cause.HandlerError, name: "the handler's context ends", where: adapters, want: []string{"net.ErrClosed", "context.DeadlineExceeded"},
 			serve: func(*http.Request, socket) error { return context.DeadlineExceeded },
 			play:  func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) },
 		},
 		{
-			name: "the handler panics", where: adapters, want: []string{"net.ErrClosed", "*PanicError"},
+			cause: cause.Panic, name: "the handler panics", where: adapters, want: []string{"net.ErrClosed", "*PanicError"},
 			serve: func(*http.Request, socket) error { panic(http.ErrAbortHandler) }, // which net/http doesn't log
 			play:  func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) },
 		},
 		{
-			name: "Abort", want: []string{"net.ErrClosed", "ErrAborted"},
+			cause: cause.Aborted, name: "Abort", want: []string{"net.ErrClosed", "ErrAborted"},
 			serve: func(r *http.Request, s socket) error {
 				closeguard.FromContext(r.Context()).Abort()
 				return echo(r, s)
@@ -245,7 +301,7 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 			play: func(*testing.T, *site, endpoint, *visitor) {},
 		},
 		{
-			name: "Shutdown", serve: echo, want: []string{"net.ErrClosed", "ErrShutdown"},
+			cause: cause.Shutdown, name: "Shutdown", serve: echo, want: []string{"net.ErrClosed", "ErrShutdown"},
 			play: func(t *testing.T, s *site, _ endpoint, v *visitor) {
 				opened(t, v)
 				go answer(v)
@@ -253,7 +309,7 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 			},
 		},
 		{
-			name: "Shutdown, cut off", serve: echo, want: []string{"net.ErrClosed", "ErrShutdown", "ErrAborted"},
+			cause: cause.Shutdown, name: "Shutdown, cut off", serve: echo, want: []string{"net.ErrClosed", "ErrShutdown", "ErrAborted"},
 			play: func(t *testing.T, s *site, _ endpoint, v *visitor) {
 				opened(t, v)
 				ctx, cancel := context.WithCancel(t.Context())
@@ -262,7 +318,7 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 			},
 		},
 		{
-			name: "CloseKey", serve: keyed, want: []string{"net.ErrClosed", "ErrKicked"},
+			cause: cause.Kicked, name: "CloseKey", serve: keyed, want: []string{"net.ErrClosed", "ErrKicked"},
 			play: func(t *testing.T, s *site, _ endpoint, v *visitor) {
 				opened(t, v)
 				go answer(v)
@@ -270,28 +326,85 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 			},
 		},
 		{
-			name: "MaxAge", serve: echo, want: []string{"net.ErrClosed", "ErrMaxAge"},
+			cause: cause.MaxAge, name: "MaxAge", serve: echo, want: []string{"net.ErrClosed", "ErrMaxAge"},
 			opts: closeguard.Options{MaxAge: 50 * time.Millisecond},
 			play: func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) },
 		},
 		{
-			name: "IdleTimeout", serve: echo, want: []string{"net.ErrClosed", "ErrIdleTimeout"},
+			cause: cause.IdleTimeout, name: "IdleTimeout", serve: echo, want: []string{"net.ErrClosed", "ErrIdleTimeout"},
 			opts: closeguard.Options{IdleTimeout: 50 * time.Millisecond},
 			play: func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) },
 		},
 		{
-			name: "PingTimeout", serve: echo, want: []string{"net.ErrClosed", "ErrPingTimeout"},
+			cause: cause.PingTimeout, name: "PingTimeout", serve: echo, want: []string{"net.ErrClosed", "ErrPingTimeout"},
 			opts: closeguard.Options{PingInterval: 50 * time.Millisecond},
 			play: func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) }, // nothing but Closes
 		},
-	} {
+		{
+			name: "a Read runs out of time", serve: impatient, want: []string{"net.ErrClosed", "os.ErrDeadlineExceeded"},
+			play: func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) },
+			or: map[string][]string{
+				"/gorilla":     {"net.ErrClosed"}, // its error hides what it wraps
+				"coder":        {"net.ErrClosed", "context.DeadlineExceeded"},
+				"/plain/coder": {"net.ErrClosed", "ErrBareClose"}, // nobody sees its context
+			},
+			cause: cause.ReadTimeout, other: map[string]cause.Cause{"coder": cause.Context, "/plain/coder": cause.BareClose},
+		},
+		{
+			name: "a Write runs out of time", serve: hurried, want: []string{"net.ErrClosed", "os.ErrDeadlineExceeded"}, play: readOneByte,
+			or: map[string][]string{
+				"coder":        {"net.ErrClosed", "context.Canceled"},
+				"/plain/coder": {"net.ErrClosed", "ErrBareClose"},
+			},
+			cause: cause.WriteTimeout, other: map[string]cause.Cause{"coder": cause.Context, "/plain/coder": cause.BareClose},
+		},
+		{
+			name: "the peer doesn't read", serve: muchToSay, want: []string{"net.ErrClosed", "ErrWriteStall", "ErrCloseIdle"},
+			opts:  closeguard.Options{WriteStall: 50 * time.Millisecond, CloseIdle: 50 * time.Millisecond},
+			play:  func(*testing.T, *site, endpoint, *visitor) {},
+			cause: cause.WriteStall,
+		},
+		{
+			name: "our Close can't leave", where: adapters, want: []string{"net.ErrClosed"},
+			serve: func(_ *http.Request, s socket) error {
+				go muchToSay(nil, s)
+				_, _, err := s.Read()
+				return err
+			},
+			play: readOneByte, cause: cause.FrameUnsent,
+		},
+		{
+			name: "a broken record", scheme: "wss", serve: echo,
+			play:  func(_ *testing.T, _ *site, _ endpoint, v *visitor) { v.TCP.Write([]byte("no record of TLS's")) },
+			cause: cause.TLS,
+		},
+		{
+			name: "somebody closes the net.Conn below", want: []string{"net.ErrClosed"},
+			serve: func(r *http.Request, s socket) error {
+				closeguard.FromContext(r.Context()).Conn().NetConn().Close()
+				return echo(r, s)
+			},
+			play:  func(*testing.T, *site, endpoint, *visitor) {},
+			cause: cause.Transport,
+		},
+	}
+	untold := cause.All()
+	for _, tt := range scenes {
+		untold = slices.DeleteFunc(untold, func(c cause.Cause) bool {
+			return c == tt.cause || slices.Contains(slices.Collect(maps.Values(tt.other)), c)
+		})
+	}
+	if !slices.Equal(untold, []cause.Cause{cause.Abandoned}) { // which TestAbandonedConnection has
+		t.Errorf("no scene for %v", untold)
+	}
+	for _, tt := range scenes {
 		for _, e := range endpoints {
 			if tt.where == adapters && !e.adapter || tt.where == plain && e.adapter {
 				continue
 			}
 			t.Run(tt.name+e.path, func(t *testing.T) {
 				t.Parallel()
-				s := serve(t, "ws", tt.opts, tt.serve)
+				s := serve(t, cmp.Or(tt.scheme, "ws"), tt.opts, tt.serve)
 				v := s.dial(t, e)
 				tt.play(t, s, e, v)
 				want := tt.want
@@ -301,6 +414,18 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 					}
 				}
 				ev := v.event(t)
+				wantCause := tt.cause
+				for _, key := range []string{e.library, e.path} {
+					if other, ok := tt.other[key]; ok {
+						wantCause = other
+					}
+				}
+				if got := ev.Cause(); got != wantCause {
+					t.Errorf("the cause is %v, want %v: %v", got, wantCause, ev)
+				}
+				if got := loggedCause(ev); got != wantCause.String() {
+					t.Errorf("the log line's cause is %q, want %q", got, wantCause)
+				}
 				for _, truth := range truths {
 					if got := truth.of(ev); got != slices.Contains(want, truth.name) {
 						t.Errorf("%s: %t, want %t: %v", truth.name, got, !got, ev)

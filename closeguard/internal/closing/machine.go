@@ -44,6 +44,7 @@ type Machine struct {
 	line   line
 	how    Manner
 	limit  cause.Cause // that it reached, None: none
+	gaveUp Reason      // the deadline or the context after which the program closed
 
 	together bool // it is closed with others
 
@@ -402,6 +403,7 @@ func (m *Machine) libraryClosed(in LibraryClosed, now time.Duration) {
 	if m.record.Open() && m.record.TimedOut == (Reason{}) && in.Cause != cause.None {
 		m.why.Add(in.Cause, in.Err)
 	}
+	m.noteGivingUp()
 	if f, ok := m.record.bareAnswer(in.Bare); ok {
 		m.begin(m.record.ours(f), now)
 	} else {
@@ -421,7 +423,9 @@ func (m *Machine) ask(in Ask, now time.Duration) {
 	}
 	switch {
 	case m.MayBegin():
-		if m.record.Open() && in.Cause != cause.None {
+		if in.Cause == cause.None {
+			m.noteGivingUp()
+		} else if m.record.Open() {
 			m.why.Add(in.Cause, in.Err)
 		}
 		m.begin(m.record.ours(in.Frame), now)
@@ -433,6 +437,15 @@ func (m *Machine) ask(in Ask, now time.Duration) {
 func (m *Machine) told(r Reason) {
 	if m.stage < Reported && r != (Reason{}) {
 		m.why.Add(r.Cause, r.Err)
+	}
+}
+
+// noteGivingUp takes note, when the program or its library closes, of the deadline
+// or the context that has just ended a call: that is why it does, unless something
+// else happened before.
+func (m *Machine) noteGivingUp() {
+	if f := m.why.first(); m.record.Open() && (f == cause.None || f == cause.HandlerError) {
+		m.gaveUp = m.record.TimedOut
 	}
 }
 
@@ -454,6 +467,7 @@ func (m *Machine) startClock(now time.Duration) {
 // Outgoing decides on a Close that the library writes, given its payload. If it
 // is to be sent, the caller does so, and tells Wrote.
 func (m *Machine) Outgoing(payload []byte, now time.Duration) Verdict {
+	m.noteGivingUp()
 	v := m.record.outgoing(payload)
 	if v.Send {
 		m.out = Out{State: Sending, By: Library, Frame: v.Frame}

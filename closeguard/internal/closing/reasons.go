@@ -89,16 +89,21 @@ func (r Reason) rank() rank {
 // nothing where both Closes have crossed. A deadline or a context counts if the
 // program gave up after it without another word of the peer's.
 func (m *Machine) Cause() cause.Cause {
-	if m == nil {
-		return cause.None
-	}
 	why := m.why
 	if m.record.Complete() {
 		why = slices.DeleteFunc(slices.Clone(why), Reason.OfTransport)
 	}
-	first := why.first()
-	if ran := m.record.TimedOut.Cause; m.record.First != Peer && (first == cause.None || first == cause.HandlerError) && ran != cause.None {
-		return ran
+	if ran := m.GaveUp(); ran.Err != nil {
+		return ran.Cause
 	}
-	return first
+	return why.first()
+}
+
+// GaveUp is the deadline or the context after which the program closed, the zero
+// Reason if it was something else.
+func (m *Machine) GaveUp() Reason {
+	if m.record.First == Peer {
+		return Reason{}
+	}
+	return m.gaveUp
 }
