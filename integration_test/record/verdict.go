@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/integration_test/rawpeer"
 )
 
@@ -34,7 +35,37 @@ type Answers func(theirs, ours *rawpeer.Frame) (peer, server bool)
 func (r *Record) Misfits(ev closeguard.CloseEvent, answers Answers) (all []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append(r.misframed(ev), r.misjudged(ev, answers)...)
+	return slices.Concat(r.misframed(ev), r.misjudged(ev, answers), r.miscaused(ev))
+}
+
+// guards are the causes that are the guard's own, and what they are to errors.Is.
+var guards = map[cause.Cause]error{
+	cause.BareClose: closeguard.ErrBareClose, cause.Abandoned: closeguard.ErrAbandoned, cause.Aborted: closeguard.ErrAborted,
+	cause.PingTimeout: closeguard.ErrPingTimeout, cause.IdleTimeout: closeguard.ErrIdleTimeout,
+	cause.MaxAge: closeguard.ErrMaxAge, cause.WriteStall: closeguard.ErrWriteStall,
+	cause.Shutdown: closeguard.ErrShutdown, cause.Kicked: closeguard.ErrKicked,
+	cause.CloseIdle: closeguard.ErrCloseIdle, cause.CloseTimeout: closeguard.ErrCloseTimeout,
+	cause.CloseBytes: closeguard.ErrCloseBytes, cause.Evicted: closeguard.ErrEvicted,
+}
+
+// miscaused compares the cause in a word with the errors, which say the same, and
+// with the record. Deadlines and contexts only the program knows.
+func (r *Record) miscaused(ev closeguard.CloseEvent) []string {
+	end, c, said := ev.End(), ev.Cause(), r.may()
+	broken := (*closeguard.FrameError)(nil)
+	wrong := map[cause.Cause]bool{
+		cause.None:          !end.Answered() && !r.cutOff(ev),
+		cause.EOF:           !slices.Contains(said, "FIN"),
+		cause.Reset:         !slices.Contains(said, "reset") && !slices.Contains(said, "killed"),
+		cause.Panic:         end.Panic == nil,
+		cause.HandlerError:  end.Err == nil,
+		cause.ProtocolError: !errors.As(ev, &broken),
+		cause.FrameUnsent:   end.Sent != nil,
+	}[c]
+	if target, ours := guards[c]; wrong || ours && !errors.Is(ev, target) {
+		return []string{fmt.Sprintf("the cause is %v, on the wire %q (%v)", c, said, ev)}
+	}
+	return nil
 }
 
 // misframed compares what crossed the wire with what may, and with the frames in
