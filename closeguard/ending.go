@@ -24,8 +24,14 @@ type ending struct {
 
 	linger lingerer // reads when the library doesn't
 
-	unacked int     // bytes of ours that the peer had not acknowledged at the last look
-	acked   instant // when fewer of them were left than before
+	sent  flow    // at the last look
+	acked instant // when the peer was seen to acknowledge some of it
+}
+
+// flow is what has become of the bytes that we sent.
+type flow struct {
+	unacked int    // how many the peer's kernel has not acknowledged
+	acked   uint64 // how many it has in all; 0: nobody knows
 }
 
 // backlog is how much the peer may have to acknowledge at our Close before that
@@ -35,11 +41,11 @@ const backlog = 4096
 // lookAtAcks takes note of a peer that still takes what lay before our Close: that
 // is a sign of life, as its bytes are.
 func (e *ending) lookAtAcks(raw transport, now instant) {
-	if n, known := unackedBytes(raw.Conn); known {
-		if n < e.unacked && e.unacked > backlog {
+	if f, known := outflow(raw.Conn); known {
+		if e.sent.unacked > backlog && (f.acked > e.sent.acked || f.unacked < e.sent.unacked) {
 			e.acked = now
 		}
-		e.unacked = n
+		e.sent = f
 	}
 }
 

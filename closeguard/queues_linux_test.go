@@ -68,35 +68,52 @@ func TestAnUnreadCloseWasFirst(t *testing.T) {
 }
 
 // A peer that still takes what was sent before our Close is there, though it says
-// nothing for longer than CloseIdle, and a word then destroys nothing.
+// nothing for longer than CloseIdle: whether that lies in the kernel, or the
+// library is still in the Write.
 func TestADownloadOutlastsCloseIdle(t *testing.T) {
 	const size = 256 << 10
-	c, peer := overTCP(t, closeguard.Options{CloseIdle: 300 * ms})
-	is(t, peer.SetReadBuffer(16<<10))
-	is(t, c.NetConn().(*net.TCPConn).SetWriteBuffer(size))
-	done := make(chan error, 1)
-	go func() {
-		_, err := c.Write(wireBytes(closeguard.Server, big(size)))
-		if err == nil {
-			_, err = c.Write(wireBytes(closeguard.Server, closeWith(1000, "")))
-		}
-		c.Close()
-		done <- err
-	}()
-	buf, taken := make([]byte, size/16), 0
-	for pace := time.NewTicker(100 * ms); taken < size; <-pace.C {
-		if taken == size/2 {
-			peer.Write(wireBytes(closeguard.Client, pong(""))) // to a socket that is closed already: a reset
-		}
-		n, err := io.ReadFull(peer, buf)
-		if taken += n; err != nil && taken < size {
-			t.Fatalf("%v after %d bytes of %d", err, taken, size)
-		}
-	}
-	is(t, <-done)
-	rest, err := io.ReadAll(peer)
-	if got := taken + len(rest); err != nil || got != len(wireBytes(closeguard.Server, big(size), closeWith(1000, ""))) {
-		t.Errorf("%d bytes, %v", got, err)
+	for _, tt := range []struct {
+		name   string
+		buffer int    // of the kernel's, for what we send
+		word   []byte // of the peer's, in the middle: a reset if the socket is closed already
+		play   func(*closeguard.Conn) error
+	}{
+		{"the library has closed", size, wireBytes(closeguard.Client, pong("")), func(c *closeguard.Conn) error {
+			defer c.Close()
+			if _, err := c.Write(wireBytes(closeguard.Server, big(size))); err != nil {
+				return err
+			}
+			_, err := c.Write(wireBytes(closeguard.Server, closeWith(1000, "")))
+			return err
+		}},
+		{"the library writes, and the peer closes", 16 << 10, wireBytes(closeguard.Client, closeWith(1000, "")), func(c *closeguard.Conn) error {
+			go io.Copy(io.Discard, c)
+			_, err := c.Write(wireBytes(closeguard.Server, big(size)))
+			return err
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, peer := overTCP(t, closeguard.Options{CloseIdle: 300 * ms})
+			is(t, peer.SetReadBuffer(16<<10))
+			is(t, c.NetConn().(*net.TCPConn).SetWriteBuffer(tt.buffer))
+			done := make(chan error, 1)
+			go func() { done <- tt.play(c) }()
+			buf, taken := make([]byte, size/16), 0
+			for pace := time.NewTicker(100 * ms); taken < size; <-pace.C {
+				if taken == size/2 {
+					peer.Write(tt.word)
+				}
+				n, err := io.ReadFull(peer, buf)
+				if taken += n; err != nil && taken < size {
+					t.Fatalf("%v after %d bytes of %d", err, taken, size)
+				}
+			}
+			is(t, <-done)
+			rest, err := io.ReadAll(peer)
+			if got := taken + len(rest); err != nil || got != len(wireBytes(closeguard.Server, big(size), closeWith(1000, ""))) {
+				t.Errorf("%d bytes, %v", got, err)
+			}
+		})
 	}
 }
 

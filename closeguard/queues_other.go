@@ -8,6 +8,6 @@ import "net"
 // system isn't asked.
 func unreadBytes(net.Conn) (n int, known bool) { return 0, false }
 
-// unackedBytes is how many bytes of ours the peer's kernel has not acknowledged.
-// Here the system isn't asked.
-func unackedBytes(net.Conn) (n int, known bool) { return 0, false }
+// outflow asks the kernel what has become of the bytes that we sent. Here the
+// system isn't asked.
+func outflow(net.Conn) (f flow, known bool) { return flow{}, false }

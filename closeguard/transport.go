@@ -140,10 +140,14 @@ func (l *link) writeBy(t time.Time) {
 	l.raw.SetWriteDeadline(t) //nolint:errcheck // see above
 }
 
-// closeTCPYielding closes TCP in the caller if that is one system call.
+// closeTCPYielding closes TCP in the caller if that takes no time.
 func (l *link) closeTCPYielding(how closing.Manner) {
 	if _, tcp := l.raw.Conn.(*net.TCPConn); !tcp || how != closing.Orderly {
 		l.closeTCPLater(how)
+		return
+	}
+	if n, _ := unreadBytes(l.raw.Conn); n > 0 {
+		l.closeTCPLater(closing.CutUnread) // else it is a reset, behind which our Close may be lost
 		return
 	}
 	l.yield(func() { l.raw.Close() }) //nolint:errcheck // nobody is there to be told

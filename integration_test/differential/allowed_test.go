@@ -168,14 +168,16 @@ var allowed = []row{
 		"a connection whose peer has ended its stream, and which the program doesn't read or close any more, ends after CloseTimeout",
 		"rule 7: forgotten connections",
 		func(d difference) bool {
-			return d.is(ofEnd) && d.sc.does(peer, halfCloses) && !closed(d.g) && d.bare == stillOpen && d.guarded == byFIN
+			return d.is(ofEnd, ofTime) && d.sc.does(peer, halfCloses) && !closed(d.g) && d.b.end == stillOpen && d.g.end == byFIN
 		},
 	},
 	{
 		"a handler's panic ends the connection, where bare it stays open for ever",
 		"principle 2: 1011 for a panic, or the end alone if no Close can leave",
 		func(d difference) bool {
-			return d.g.panic != "" && (d.verb() == writesAside && strings.HasPrefix(d.guarded, "net.ErrClosed") || d.is(ofEnd) && (d.bare == stillOpen || d.bare == byItself) || d.is(ofTime) && sooner(d.guarded, d.bare))
+			n := len(d.g.frames)
+			cut := d.is(ofFrames) && d.sc.does(handler, writesAside) && len(d.b.frames) > n && same(d.b.frames[:n], d.g.frames)
+			return d.g.panic != "" && (cut || d.verb() == writesAside && strings.HasPrefix(d.guarded, "net.ErrClosed") || d.is(ofEnd) && (d.bare == stillOpen || d.bare == byItself) || d.is(ofTime) && sooner(d.guarded, d.bare))
 		},
 	},
 	{

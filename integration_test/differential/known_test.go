@@ -51,23 +51,6 @@ var known = []fault{
 		},
 	}, shown: scene(gorillaLibrary, after(peerBy(halfCloses), by(reads), step{who: handler, verb: closesWith, code: 1000}, by(closesBare))...)},
 	{row: row{
-		"a slow download is cut at CloseIdle", "",
-		func(d difference) bool {
-			cutShort := len(d.g.frames) < len(d.b.frames) && same(d.g.frames, d.b.frames[:len(d.g.frames)])
-			return d.sc.pace == slow && cutShort &&
-				(d.is(ofFrames, ofEnd, ofTime) || d.is(ofCall) && strings.Contains(d.guarded, "Timeout"))
-		},
-	}, shown: script{
-		library: ownLibrary, pace: slow, narrow: true,
-		steps: after(step{who: handler, verb: writesAside, size: 600_000}, frames(rawpeer.Close(1000, "")), by(reads), by(reads)),
-	}},
-	{row: row{
-		"TCP is reset behind both Closes if the peer sent more, which was not read", "",
-		func(d difference) bool {
-			return d.is(ofEnd) && d.guarded == byRST && d.bare != byRST && d.sc.peerSendsClose() && closed(d.g)
-		},
-	}, shown: scene(ownLibrary, after(frames(rawpeer.Text("one"), rawpeer.Close(1000, "")), by(reads), frames(rawpeer.Ping("more")), step{who: handler, verb: closesWith, code: 1000})...)},
-	{row: row{
 		"a Read behind Close is io.EOF and not net.ErrClosed if the peer sent early bytes and then FIN", "",
 		func(d difference) bool {
 			return d.is(ofCall) && d.sc.reads(d.step) && d.sc.peerSends("at once") && strings.HasPrefix(d.bare, "net.ErrClosed") && d.guarded == "io.EOF"
