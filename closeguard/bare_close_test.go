@@ -104,7 +104,7 @@ func TestBareClose(t *testing.T) {
 			c.peer.CloseWrite()
 			is(c.t, c.readAll(), io.EOF)
 			c.write(closeWith(1011, "EOF"))
-		}, "", "dropped 1006, intended 1011 EOF", []error{io.EOF}},
+		}, "close 1011 EOF", "dropped 1006, sent 1011 EOF", []error{io.EOF}}, // it may still read
 
 		{"the peer's Close was not answered", closeguard.Options{}, func(c *guarded) {
 			c.send(closeWith(4000, "bye"))

@@ -184,7 +184,9 @@ type PeerClosed struct{ Ending }
 type LocalClosed struct{ Ending }
 
 // Dropped is the end of a connection on which TCP ended before any Close was
-// sent or received. It matches net.ErrClosed only if we aborted it.
+// sent or received. Sent is then a Close that the library wrote to a peer that had
+// ended its stream, and may still read. It matches net.ErrClosed only if we
+// aborted it.
 type Dropped struct{ Ending }
 
 var (

@@ -35,7 +35,7 @@ func TestTheFirstDecides(t *testing.T) {
 		{"our Close, theirs", []func(*guarded){ourClose, theirClose}, "local closed 4000, sent 4000, received 4001, clean"},
 		{"their Close, EOF, ours", []func(*guarded){theirClose, theirEOF, bare}, "peer closed 4001, sent 4001, received 4001, clean"},
 		{"our Close, EOF", []func(*guarded){ourClose, theirEOF}, "local closed 4000, sent 4000"},
-		{"EOF, our Close", []func(*guarded){theirEOF, ourClose, bare}, "dropped 1006, intended 4000"},
+		{"EOF, our Close", []func(*guarded){theirEOF, ourClose, bare}, "dropped 1006, sent 4000"},
 		{"EOF, bare close", []func(*guarded){theirEOF, bare}, "dropped 1006"},
 		{"abort, bare close", []func(*guarded){abort, bare}, "dropped 1006"},
 		{"our Close, abort", []func(*guarded){ourClose, abort, bare}, "local closed 4000, sent 4000"},

@@ -115,7 +115,7 @@ func (l *link) readGate() error {
 			return &truncatedError{io.EOF.Error()} // rule 8
 		}
 		return io.EOF
-	} else if m.Stage() >= closing.Ending && r.First == closing.Transport && !r.Aborted && r.Sent == nil {
+	} else if m.Stage() >= closing.Ending && r.First == closing.Transport && !r.Aborted {
 		return r.Down // the guard has closed what had ended
 	}
 	if m.Stage() >= closing.Ending || m.Reader() >= closing.Queued {

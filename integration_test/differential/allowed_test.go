@@ -147,7 +147,7 @@ var allowed = []row{
 		"rules 6 and 7",
 		func(d difference) bool {
 			return closed(d.g) && (d.is(ofEnd) && d.bare == byFIN && d.guarded == byItself ||
-				d.is(ofTime) && d.bare == atOnce && d.guarded == atIdle && !d.sc.peerMalformsClose() && (!d.sc.closedBothWays() || d.sc.peerBreaksRules()))
+				d.is(ofTime) && d.bare == atOnce && d.guarded == atIdle && (!d.sc.peerMalformsClose() || d.sc.peerSends("that claims")) && (!d.sc.closedBothWays() || d.sc.peerBreaksRules()))
 		},
 	},
 	{
@@ -204,6 +204,14 @@ var allowed = []row{
 		},
 	},
 	{
+		"TCP ends behind the answer to a malformed Close of the peer's, and calls find that",
+		"rule 7: nothing more is awaited of such a peer",
+		func(d difference) bool {
+			return d.is(ofCall) && d.sc.peerMalformsClose() && (closed(d.g) || d.sc.does(peer, closes, resets)) &&
+				(strings.HasPrefix(d.guarded, "net.ErrClosed") || (d.bare == blocked || d.bare == "io.EOF") && d.guarded == "ok")
+		},
+	},
+	{
 		"a handler goes on whose call bare is blocked",
 		"rules 6 and 7",
 		func(d difference) bool {
@@ -243,7 +251,8 @@ var allowed = []row{
 		"rule 3",
 		func(d difference) bool {
 			return d.is(ofCall) && (slices.Contains(endings, d.verb()) && d.guarded == "ok" || d.sc.library == xnetLibrary && d.sc.reads(d.step) && d.guarded == "io.EOF") &&
-				(strings.Contains(d.bare, "EPIPE") || strings.Contains(d.bare, "ECONNRESET")) && d.sc.triedBefore(d.step, d.g, endings...)
+				(strings.Contains(d.bare, "EPIPE") || strings.Contains(d.bare, "ECONNRESET")) &&
+				(d.sc.triedBefore(d.step, d.g, endings...) || d.sc.peerSendsClose() && d.sc.triedBefore(d.step, d.g, readings...)) // the guard has answered
 		},
 	},
 	{

@@ -41,16 +41,6 @@ var known = []fault{
 		},
 	}, shown: scene(ownLibrary, after(peerBy(halfCloses), by(reads))...)},
 	{row: row{
-		"a Close that follows the end of the peer's stream doesn't leave, and no error says so", "",
-		func(d difference) bool {
-			return d.is(ofFrames) && d.sc.does(peer, halfCloses) && len(d.b.frames) > len(d.g.frames) && same(data(d.b.frames), data(d.g.frames)) ||
-				d.is(ofCall) && slices.Contains(endings, d.verb()) && (d.guarded == "ok" || d.guarded == "io.EOF" || strings.Contains(d.guarded, "inside a message")) && (strings.Contains(d.bare, "EPIPE") || strings.Contains(d.bare, "ECONNRESET")) ||
-				d.sc.library == coderLibrary && slices.Contains(endings, d.verb()) && d.bare == "io.EOF" && d.guarded == "ok" ||
-				(d.verb() == writes || slices.Contains(endings, d.verb())) && (d.guarded == "ok" || d.guarded == "gorilla.ErrCloseSent") &&
-					d.sc.triedBefore(d.step, d.g, endings...) && (strings.Contains(d.bare, "EPIPE") || strings.Contains(d.bare, "ECONNRESET"))
-		},
-	}, shown: scene(gorillaLibrary, after(peerBy(halfCloses), by(reads), step{who: handler, verb: closesWith, code: 1000}, by(closesBare))...)},
-	{row: row{
 		"a Read behind Close is io.EOF and not net.ErrClosed if the peer sent early bytes and then FIN", "",
 		func(d difference) bool {
 			return d.is(ofCall) && d.sc.reads(d.step) && d.sc.peerSends("at once") && strings.HasPrefix(d.bare, "net.ErrClosed") && d.guarded == "io.EOF"

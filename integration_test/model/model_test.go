@@ -260,7 +260,7 @@ func (m *model) writesClose(f rawpeer.Frame) {
 	said, err := closeguard.ParseCloseFrame(f.Payload)
 	legal := err == nil && valid(said, m.role)
 	switch {
-	case m.received == nil && (m.down || m.aborted):
+	case m.received == nil && m.aborted:
 		m.lost = true
 		m.intends(said)
 	case m.received == nil && legal:
@@ -309,7 +309,7 @@ func (m *model) takes(again bool) {
 		}
 	}
 	if m.over {
-		m.dead = m.dead || m.reset && !m.fin || m.down
+		m.dead = m.dead || m.reset && !m.fin || m.down && !m.readEnd
 		m.fails()
 		m.lastRead, m.called, m.readEnd = m.now, m.now, true
 	}

@@ -346,7 +346,7 @@ func (m *Machine) endOfReading(r Reason) {
 	if m.reader.ended == 0 { // else it only follows our own end
 		m.sawEnd(r)
 	}
-	if m.line == up && r.Cause == cause.EOF {
+	if r.Cause == cause.EOF && m.line <= readEnded {
 		m.line = readEnded
 	} else {
 		m.line = gone

@@ -174,7 +174,7 @@ func (l *life) decide(op byte) {
 		var err *Violation
 		frame, err = Parse(written)
 		begun, legal = true, err == nil && frame.Check(h.Role) == nil
-		must = !out && !l.aborted() && (theirs != nil || !gone)
+		must = !out && !l.aborted()
 		v = h.outgoing(written)
 		if kept := theirs == nil || h.Illegal == nil && h.Received.Code != BadGateway; must && legal && kept && !bytes.Equal(v.Payload, written) {
 			l.Errorf("a legal Close %q leaves as %q", written, v.Payload)

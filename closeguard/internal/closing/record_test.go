@@ -243,9 +243,9 @@ func TestWhatMayLeave(t *testing.T) {
 		{"a violation", then(violation), policy, policy, broken, false},
 		{"a timeout", then(timeout), policy, policy, none, false},
 		{"a violation and a timeout", then(violation, timeout), policy, policy, none, false},
-		{"EOF", then(eof), none, none, none, true},
-		{"a reset", then(reset), none, none, none, true},
-		{"a violation and EOF", then(violation, eof), none, none, none, true},
+		{"EOF", then(eof), policy, none, none, true},
+		{"a reset", then(reset), policy, none, none, true}, // its Write tells
+		{"a violation and EOF", then(violation, eof), policy, none, none, true},
 		{"an abort", then(abort), none, none, none, true},
 
 		{"the peer's Close", then(peer(closeOf(1000))), policy, normal, normal, false},
@@ -276,22 +276,24 @@ func TestWhatMayLeave(t *testing.T) {
 				}
 				return h
 			}
-			want := "none"
-			if tt.intended {
-				want = policy
+			remembered := func(leaves string) string {
+				if tt.intended && leaves == none {
+					return policy
+				}
+				return "none"
 			}
 			h := after()
 			if got := left(t, h.outgoing(closeOf(1008))); got != tt.library {
 				t.Errorf("the library's Close leaves as %s, want %s", got, tt.library)
 			}
-			if got := said(h.Intended); got != want || h.Misfit {
+			if got, want := said(h.Intended), remembered(tt.library); got != want || h.Misfit {
 				t.Errorf("the library's: intended %s, misfit %v, want %s", got, h.Misfit, want)
 			}
 			h = after()
 			if got := left(t, h.ours(Frame{Code: 1008})); got != tt.own {
 				t.Errorf("the guard's own leaves as %s, want %s", got, tt.own)
 			}
-			if got := said(h.Intended); got != want || h.Misfit {
+			if got, want := said(h.Intended), remembered(tt.own); got != want || h.Misfit {
 				t.Errorf("the guard's: intended %s, misfit %v, want %s", got, h.Misfit, want)
 			}
 			h = after()
@@ -339,8 +341,7 @@ func TestNoBareAnswer(t *testing.T) {
 	}
 }
 
-// A Close that can't leave after the end of TCP is remembered as illegal only
-// if it is.
+// A Close that can't leave after an abort is remembered as illegal only if it is.
 func TestIntendedAfterTheEnd(t *testing.T) {
 	tests := []struct {
 		payload  []byte
@@ -356,9 +357,9 @@ func TestIntendedAfterTheEnd(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.intended, func(t *testing.T) {
 			h := Record{Role: Server}
-			h.sawEnd(io.EOF)
+			h.abort()
 			if got := left(t, h.outgoing(tt.payload)); got != "nothing" {
-				t.Errorf("%s leaves after EOF", got)
+				t.Errorf("%s leaves after an abort", got)
 			}
 			if got := said(h.Intended); got != tt.intended || h.Misfit != tt.misfit {
 				t.Errorf("intended %s, misfit %v, want %s, %v", got, h.Misfit, tt.intended, tt.misfit)

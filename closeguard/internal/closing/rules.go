@@ -10,15 +10,15 @@ type Verdict struct {
 }
 
 // outgoing decides on a Close of the library's that is about to leave, given its
-// payload: nothing after a Close, an abort or the end of TCP (rule 3; an answer
-// may still arrive after EOF), only what is legal (rule 2), and to the peer's
-// Close the answer that it should have (rule 4).
+// payload: nothing after a Close or an abort (rule 3), only what is legal (rule 2),
+// and to the peer's Close the answer that it should have (rule 4). A peer that has
+// ended its stream may read on; of one that is gone the library's Write tells.
 func (r *Record) outgoing(payload []byte) Verdict {
 	frame, illegal := Parse(payload)
 	switch {
 	case r.Sent != nil:
 		return Verdict{}
-	case r.Aborted, r.Down != nil && r.Received == nil:
+	case r.Aborted:
 		r.intend(frame, illegal == nil && frame.Check(r.Role) == nil)
 		return Verdict{}
 	case r.Received != nil:
