@@ -2,7 +2,6 @@ package differential
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/closeguard/ws/integration_test/rawpeer"
@@ -66,11 +65,6 @@ func (sc script) waitsInVain(b, g observation) bool {
 		}
 	}
 	return false
-}
-
-// data is the frames that are no Close.
-func data(fs []rawpeer.Frame) []rawpeer.Frame {
-	return slices.DeleteFunc(slices.Clone(fs), func(f rawpeer.Frame) bool { return f.Opcode == rawpeer.OpClose })
 }
 
 var callers = regexp.MustCompile(`from \S+ \(\S+:\d+\)`)
