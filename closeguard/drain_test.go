@@ -601,7 +601,7 @@ func TestShutdownServer(t *testing.T) {
 			}
 		}()
 		began := time.Now()
-		report, err := closeguard.ShutdownServer(t.Context(), server, g)
+		report, err := closeguard.ShutdownServer(t.Context(), g, server)
 		if took := time.Since(began); report.Answered != 1 || err != nil || took < 3*time.Second || took > 4*time.Second {
 			t.Errorf("%v, %v after %v", report, err, took) // net/http looks every half second whether it is over
 		}
@@ -626,7 +626,7 @@ func TestShutdownServerWithoutTime(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		report, err := closeguard.ShutdownServer(ctx, server, cr.guard)
+		report, err := closeguard.ShutdownServer(ctx, cr.guard, server)
 		var aborted *closeguard.AbortedError
 		if !errors.As(err, &aborted) || aborted.Connections != 1 || report.Aborted != 1 || strings.Count(err.Error(), "deadline exceeded") != 2 {
 			t.Errorf("%v, %v", report, err)
@@ -636,12 +636,128 @@ func TestShutdownServerWithoutTime(t *testing.T) {
 	})
 }
 
-func TestShutdownServerNeedsBoth(t *testing.T) {
+// slowToClose is a listener whose Close takes its time.
+type slowToClose struct {
+	net.Listener
+	takes time.Duration
+}
+
+func (l slowToClose) Close() error {
+	time.Sleep(l.takes)
+	return l.Listener.Close()
+}
+
+// Of several servers all stop listening before the first client is told to come
+// back, and each Serve returns then. One whose listener can't be closed doesn't hold
+// up the WebSockets for long.
+func TestShutdownServerOfSeveral(t *testing.T) {
+	for name, want := range map[string]struct {
+		takes, toldAfter time.Duration // the second listener's Close; from the beginning on
+	}{
+		"at once":    {0, 0},
+		"soon":       {100 * ms, 100 * ms},
+		"much later": {time.Minute, sec},
+	} {
+		t.Run("they stop "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				began := time.Now()
+				listeners := []*closetest.Listener{closetest.Listen(), closetest.Listen()}
+				g := newGuard(t, closeguard.Options{ShutdownFrame: func(closeguard.ConnInfo) closeguard.CloseFrame {
+					at := time.Since(began)
+					if at != want.toldAfter {
+						t.Errorf("a client is told after %v, want %v", at, want.toldAfter)
+					}
+					for _, l := range listeners {
+						if at < want.takes {
+							break // net/http would wait for the Close with a connection in its hands
+						}
+						if _, err := l.Dial(t.Context()); err == nil {
+							t.Error("a server listens when a client is told to come back")
+						}
+					}
+					return closeguard.CloseFrame{Code: closeguard.GoingAway}
+				}})
+				var servers []*http.Server
+				served := make(chan error, len(listeners))
+				for i, l := range listeners {
+					server := &http.Server{Handler: g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						c := upgrade(t, w)
+						io.Copy(io.Discard, c)
+						c.Close()
+					}))}
+					servers = append(servers, server)
+					go func() {
+						var slow net.Listener = l
+						if i == 1 {
+							slow = slowToClose{l, want.takes}
+						}
+						err := server.Serve(slow)
+						if at := time.Since(began); at > want.takes {
+							t.Errorf("Serve returned after %v", at)
+						}
+						served <- err
+					}()
+				}
+				visits := []*visit{dial(t, listeners[0], askUpgrade), dial(t, listeners[1], askUpgrade)}
+				for _, v := range visits {
+					v.head()
+					go func() {
+						v.gets("close 1001")
+						time.Sleep(2 * sec)
+						v.send(closeWith(1001, ""))
+					}()
+				}
+				synctest.Wait()
+				report, err := closeguard.ShutdownServer(t.Context(), g, servers...)
+				if err != nil || report.Answered != len(visits) {
+					t.Errorf("%v, %v", report, err)
+				}
+				for range servers {
+					if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+						t.Errorf("Serve: %v", err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The error of one of several says which.
+func TestShutdownServerErrors(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newGuard(t, closeguard.Options{})
+		broken := errors.New("the socket's file is gone")
+		listener := closetest.Listen()
+		server := new(http.Server)
+		go server.Serve(failsToClose{listener, broken})
+		synctest.Wait()
+		_, err := closeguard.ShutdownServer(t.Context(), g, new(http.Server), server)
+		if !errors.Is(err, broken) || !strings.Contains(err.Error(), "servers[1]: ") {
+			t.Errorf("error: %v", err)
+		}
+		if report, err := closeguard.ShutdownServer(t.Context(), newGuard(t, closeguard.Options{})); err != nil || report.Total() != 0 {
+			t.Errorf("without a server: %v, %v", report, err)
+		}
+	})
+}
+
+// failsToClose is a listener whose Close fails.
+type failsToClose struct {
+	net.Listener
+	err error
+}
+
+func (l failsToClose) Close() error {
+	l.Listener.Close()
+	return l.err
+}
+
+func TestShutdownServerNeedsAll(t *testing.T) {
 	g := newGuard(t, closeguard.Options{})
-	if _, err := closeguard.ShutdownServer(t.Context(), nil, g); err == nil || !strings.Contains(err.Error(), "server is nil") {
+	if _, err := closeguard.ShutdownServer(t.Context(), g, new(http.Server), nil); err == nil || !strings.Contains(err.Error(), "servers[1] is nil") {
 		t.Errorf("without a server: %v", err)
 	}
-	if _, err := closeguard.ShutdownServer(t.Context(), new(http.Server), nil); err == nil || !strings.Contains(err.Error(), "guard is nil") {
+	if _, err := closeguard.ShutdownServer(t.Context(), nil, new(http.Server)); err == nil || !strings.Contains(err.Error(), "guard is nil") {
 		t.Errorf("without a guard: %v", err)
 	}
 	select {

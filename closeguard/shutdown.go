@@ -3,6 +3,7 @@ package closeguard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard/cause"
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // drain is the end of a guard: all connections are closed, spread over a window.
@@ -107,21 +109,45 @@ func (g *Guard) Shutdown(ctx context.Context) (Report, error) {
 	}
 }
 
-// ShutdownServer shuts both down at the same time: srv takes no connection any
-// more and finishes its requests, and the guard closes the WebSockets. It is
-// what to do on SIGTERM. Errors of both are joined.
-func ShutdownServer(ctx context.Context, srv *http.Server, g *Guard) (Report, error) {
-	switch {
-	case srv == nil:
-		return Report{}, errors.New("closeguard: ShutdownServer: the server is nil")
-	case g == nil:
+// ShutdownServer shuts servers and their guard down: it is what to do on SIGTERM.
+// First all servers stop listening, so that no client that is told to come back
+// comes back to this process. Then the guard closes the WebSockets, as
+// [Guard.Shutdown] says, while the servers finish their requests. Errors of all are
+// joined; with no server it is Guard.Shutdown.
+//
+// ListenAndServe of each server returns [http.ErrServerClosed] at the beginning: a
+// main function that ended then would cut everybody off, so it waits for
+// ShutdownServer.
+func ShutdownServer(ctx context.Context, g *Guard, servers ...*http.Server) (Report, error) {
+	if g == nil {
 		return Report{}, errors.New("closeguard: ShutdownServer: the guard is nil")
 	}
-	g.StartDrain() // before the listener closes: who comes now is told to come back
-	served := make(chan error, 1)
-	go func() { served <- srv.Shutdown(ctx) }()
+	if i := slices.Index(servers, nil); i >= 0 {
+		return Report{}, fmt.Errorf("closeguard: ShutdownServer: servers[%d] is nil", i)
+	}
+	errs := make([]error, 1+len(servers))
+	var listening, serving sync.WaitGroup
+	for i, srv := range servers {
+		listening.Add(1)
+		stopped := sync.OnceFunc(listening.Done)
+		srv.RegisterOnShutdown(stopped) // called once its listeners are closed
+		serving.Go(func() {
+			defer stopped()
+			if err := srv.Shutdown(ctx); err != nil {
+				errs[1+i] = fmt.Errorf("closeguard: ShutdownServer: servers[%d]: %w", i, err)
+			}
+		})
+	}
+	silent := make(chan struct{})
+	go func() {
+		listening.Wait()
+		close(silent)
+	}()
+	within(silent, closing.LastWait) // a listener that can't be closed holds up no WebSocket
 	report, err := g.Shutdown(ctx)
-	return report, errors.Join(err, <-served)
+	serving.Wait()
+	errs[0] = err
+	return report, errors.Join(errs...)
 }
 
 // Close aborts all connections and waits for the observers, and for no handler.

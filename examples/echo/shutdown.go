@@ -35,7 +35,7 @@ func (s *shutdown) run(logger *zap.Logger, guard *closeguard.Guard, server *http
 	s.begun.Store(true)
 	logger.Info("shutting down")
 	<-time.After(s.wait)
-	report, err := closeguard.ShutdownServer(ctx, server, guard)
+	report, err := closeguard.ShutdownServer(ctx, guard, server)
 	if err != nil {
 		logger.Warn("shut down", zap.Stringer("report", report), zap.Error(err))
 		server.Close() //nolint:errcheck // the program ends
