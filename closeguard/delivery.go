@@ -80,6 +80,7 @@ func (a *audience) ended() {
 // tell queues an event for the observers, which are called outside of everything,
 // one after the other.
 func (a *audience) tell(ev Event) {
+	a.link.guard.telling()
 	if a.events = append(a.events, ev); len(a.events) == 1 {
 		a.link.guard.tellers.Do(a.deliver)
 	}
@@ -116,6 +117,7 @@ func (a *audience) delivered(ev Event) (next Event) {
 	if _, ok := ev.(CloseEvent); ok {
 		a.link.leave()
 	}
+	a.link.guard.told()
 	if a.events = a.events[1:]; len(a.events) > 0 {
 		return a.events[0]
 	}

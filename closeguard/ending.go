@@ -24,6 +24,8 @@ type ending struct {
 
 	linger lingerer // reads when the library doesn't
 
+	counted bool // as closing, in the guard's Stats
+
 	sent  flow    // at the last look
 	acked instant // when the peer was seen to acknowledge some of it
 }
@@ -64,6 +66,14 @@ func (l *link) needEnding() *ending {
 		l.end = &ending{Machine: closing.New(closing.Role(l.role), &l.guard.limits), ours: ownClose{link: l}, linger: lingerer{link: l}}
 	}
 	return l.end
+}
+
+// noteBegin counts the connection as closing once something points to the end.
+func (e *ending) noteBegin() {
+	if l := e.ours.link; !e.counted && e.Stage() > closing.Open && l.number != 0 && !l.ended.Load() {
+		e.counted = true
+		l.guard.begun()
+	}
 }
 
 // noteEnd does what is due once when our Close is out, or TCP closed.

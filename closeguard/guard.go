@@ -39,16 +39,17 @@ type Guard struct {
 	mu          sync.Mutex
 	links       []*link                       // open, or ended and not yet reported; in any order
 	keys        map[string]map[*link]struct{} // open, by key
-	opened      uint64
-	upgrades    int                 // requests that may still become connections
-	roundabouts map[string]struct{} // routes of which wentRound has told
-	busy        int                 // refusals on their way to the observers
-	drain       *drain              // set by the first StartDrain, Shutdown or Close
-	aborting    bool                // Close was called: it waits for no handler
-	live        int                 // connections whose TCP has not ended
-	quiet       chan struct{}       // closed when nothing is left, made by whoever waits
-	allEnded    chan struct{}       // closed when no TCP is left, made by whoever waits
-	drained     chan struct{}       // closed when drain is set
+	stats       Stats                         // but for Draining
+	upgrades    int                           // requests that may still become connections
+	roundabouts map[string]struct{}           // routes of which wentRound has told
+	untold      int                           // events on their way to the observers
+	drain       *drain                        // set by the first StartDrain, Shutdown or Close
+	aborting    bool                          // Close was called: it waits for no handler
+	live        int                           // connections whose TCP has not ended
+	quiet       chan struct{}                 // closed when nothing is left, made by whoever waits
+	allEnded    chan struct{}                 // closed when no TCP is left, made by whoever waits
+	changed     chan struct{}                 // closed when Idle has something to look at, made by whoever waits
+	drained     chan struct{}                 // closed when drain is set
 }
 
 // poolSize is how many goroutines of each pool work at the same time.
@@ -131,10 +132,11 @@ func (g *Guard) guarded(nc net.Conn) (*Conn, error) {
 	return nil, nil
 }
 
-// count gives a connection its number, with mu held.
+// count gives a connection that has opened its number, with mu held.
 func (g *Guard) count(l *link) {
-	g.opened++
-	l.number = g.opened
+	g.stats.Opened++
+	g.stats.Open++
+	l.number = g.stats.Opened
 }
 
 // add puts a connection that has just opened into the set, and returns the
@@ -162,15 +164,31 @@ func (g *Guard) remove(l *link) {
 	g.wakeIfIdle()
 }
 
-// ended takes a connection that has ended out of what can be closed.
+// begun counts a connection that something points to the end of.
+func (g *Guard) begun() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stats.Closing++
+}
+
+// ended counts a connection that has ended, and takes it out of what can be closed.
 func (g *Guard) ended(l *link) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.unkey(l)
+	g.stats.ends(l.end.Record().First, l.end.counted)
+	l.end.counted = false
 	if l.place != 0 {
 		g.live--
-		g.wakeIfIdle()
 	}
+	g.wakeIfIdle()
+}
+
+// disclaim takes what is no WebSocket out of what can be closed.
+func (g *Guard) disclaim(l *link) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unkey(l)
 }
 
 // wakeIfIdle wakes whoever waits for the end of everything.
@@ -179,10 +197,29 @@ func (g *Guard) wakeIfIdle() {
 		close(g.allEnded)
 		g.allEnded = nil
 	}
-	if g.quiet != nil && len(g.links) == 0 && g.busy == 0 && (g.upgrades == 0 || g.aborting) {
+	if g.quiet != nil && len(g.links) == 0 && g.untold == 0 && (g.upgrades == 0 || g.aborting) {
 		close(g.quiet)
 		g.quiet = nil
 	}
+	if g.changed != nil && g.stats.Closing <= 1 { // that one may be Idle's caller's
+		close(g.changed)
+		g.changed = nil
+	}
+}
+
+// telling counts an event that is on its way to the observers, and told one that they
+// know.
+func (g *Guard) telling() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.untold++
+}
+
+func (g *Guard) told() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.untold--
+	g.wakeIfIdle()
 }
 
 // observe tells all observers of one event.
@@ -229,17 +266,10 @@ func (g *Guard) refuse(ctx context.Context, info ConnInfo, status int, err error
 	if len(g.opts.Observers) == 0 {
 		return
 	}
-	g.mu.Lock()
-	g.busy++
-	g.mu.Unlock()
+	g.telling()
 	ctx = context.WithoutCancel(ctx)
 	g.tellers.Do(func() {
-		defer func() {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			g.busy--
-			g.wakeIfIdle()
-		}()
+		defer g.told()
 		g.observe(ctx, &Refused{Info: info, Status: status, Err: err})
 	})
 }

@@ -55,7 +55,9 @@ func (l *link) writeCloseYielding(p []byte) (int, error) {
 		return n, nil
 	}
 	e.held = nil
-	if v := e.Outgoing(h.payload.Payload(), l.guard.now()); v.Send {
+	v := e.Outgoing(h.payload.Payload(), l.guard.now())
+	e.noteBegin()
+	if v.Send {
 		frame := h.written(v.Payload)
 		if frame == nil {
 			frame = l.out.frame(wire.Close, v.Payload)

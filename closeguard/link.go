@@ -104,7 +104,11 @@ func (l *link) enableFast() {
 }
 
 // on tells the machine what has happened. What follows is for run.
-func (l *link) on(in closing.Input) { l.needEnding().On(in, l.guard.now()) }
+func (l *link) on(in closing.Input) {
+	e := l.needEnding()
+	e.On(in, l.guard.now())
+	e.noteBegin()
+}
 
 // happened tells the machine what has happened, and carries out what follows.
 func (l *link) happened(in closing.Input) {

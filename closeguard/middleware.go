@@ -27,6 +27,10 @@ import (
 // once; with two guards the request is answered with 500.
 func (g *Guard) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isUpgrade(r) {
+			next.ServeHTTP(w, r) // not through upgrade, which isWithin looks for
+			return
+		}
 		g.upgrade(w, r, func(w http.ResponseWriter, r *http.Request) error { //nolint:errcheck // the peer was answered
 			next.ServeHTTP(w, r)
 			return nil

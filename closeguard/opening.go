@@ -159,7 +159,7 @@ func (o *opening) open() {
 // passThrough takes note that there will be no 101: what comes passes.
 func (o *opening) passThrough() {
 	o.link.phase, o.link.opening = phasePassthrough, nil
-	o.link.guard.ended(o.link)
+	o.link.guard.disclaim(o.link)
 }
 
 // refuse is passThrough for a request that got another answer, which the observers

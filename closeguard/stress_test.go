@@ -171,9 +171,26 @@ func stress(t *testing.T, seed uint64) {
 	}
 	c.ended(outcome(ev))
 	check(t, ev)
+	if got, want := c.guard.Stats(), counted(ev); got != want {
+		t.Errorf("%s: counted as %+v, want %+v", outcome(ev), got, want)
+	}
 	if _, err := c.Read(make([]byte, 1)); err == nil {
 		t.Error("a Read after the end succeeded")
 	}
+}
+
+// counted is a guard's Stats of one connection that has ended so.
+func counted(ev closeguard.CloseEvent) closeguard.Stats {
+	s := closeguard.Stats{Opened: 1}
+	switch ev.(type) {
+	case *closeguard.PeerClosed:
+		s.PeerClosed++
+	case *closeguard.LocalClosed:
+		s.LocalClosed++
+	case *closeguard.Dropped:
+		s.Dropped++
+	}
+	return s
 }
 
 // check looks for contradictions in an ending.
