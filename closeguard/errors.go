@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"syscall"
 
 	"github.com/closeguard/ws/closeguard/cause"
@@ -198,11 +199,14 @@ func Error(code Code, reason string, err error) error {
 	return &closeError{frame: CloseFrame{Code: code, Reason: reason}, err: err}
 }
 
+// Error has no name of the code: which one the program has for it is known only
+// where the connection is.
 func (e *closeError) Error() string {
-	if e.err == nil {
-		return "close with " + e.frame.String()
+	s := "close with " + e.frame.named(strconv.Itoa(int(e.frame.Code)))
+	if e.err != nil {
+		s += ": " + e.err.Error()
 	}
-	return "close with " + e.frame.String() + ": " + e.err.Error()
+	return s
 }
 
 func (e *closeError) Unwrap() error { return e.err }

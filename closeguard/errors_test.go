@@ -49,12 +49,12 @@ func TestError(t *testing.T) {
 		want string
 		is   []error
 	}{
-		{"code", Error(GoingAway, "", nil), `close with 1001 going away`, nil},
-		{"code and reason", Error(PolicyViolation, "bad token", nil), `close with 1008 policy violation "bad token"`, nil},
-		{"with a cause", Error(4001, "", errApplication), `close with 4001 private use: no such room`, []error{errApplication}},
-		{"with a cause and a reason", Error(4001, "gone", errApplication), `close with 4001 private use "gone": no such room`, []error{errApplication}},
-		{"code that can't be sent", Error(70000, "", nil), `close with 70000 outside`, nil},
-		{"around a closed connection", Error(InternalError, "", net.ErrClosed), `close with 1011 internal error: use of closed network connection`, []error{net.ErrClosed}},
+		{"code", Error(GoingAway, "", nil), `close with 1001`, nil},
+		{"code and reason", Error(PolicyViolation, "bad token", nil), `close with 1008 "bad token"`, nil},
+		{"with a cause", Error(4001, "", errApplication), `close with 4001: no such room`, []error{errApplication}},
+		{"with a cause and a reason", Error(4001, "gone", errApplication), `close with 4001 "gone": no such room`, []error{errApplication}},
+		{"code that can't be sent", Error(70000, "", nil), `close with 70000`, nil},
+		{"around a closed connection", Error(InternalError, "", net.ErrClosed), `close with 1011: use of closed network connection`, []error{net.ErrClosed}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -263,7 +263,7 @@ func (e *Dropped) Is(target error) bool {
 func (e *PeerClosed) Error() string {
 	s := "websocket closed by peer"
 	if e.Received != nil {
-		s += ": " + e.Received.String()
+		s += ": " + e.told(*e.Received)
 	}
 	return s + e.tail()
 }
@@ -273,7 +273,7 @@ func (e *PeerClosed) Error() string {
 func (e *LocalClosed) Error() string {
 	s := "websocket closed here"
 	if e.Sent != nil {
-		s += ": " + e.Sent.String()
+		s += ": " + e.told(*e.Sent)
 	}
 	switch {
 	case e.Received != nil:
@@ -290,11 +290,20 @@ func (e *Dropped) Error() string {
 	return "websocket connection dropped after " + span(e.Duration) + e.tail()
 }
 
+// told is a frame as its String, with the program's name of the code if it has one.
+func (e *Ending) told(f CloseFrame) string {
+	name := e.name(f.Code)
+	if name == f.Code.Name() {
+		return f.String()
+	}
+	return f.named(strconv.Itoa(int(f.Code)) + " " + printable(name))
+}
+
 func (e *Ending) tail() string {
 	var b strings.Builder
 	if e.Intended != nil {
 		b.WriteString(", intended ")
-		b.WriteString(e.Intended.String())
+		b.WriteString(e.told(*e.Intended))
 	}
 	if e.Err != nil {
 		b.WriteString(": ")

@@ -199,7 +199,7 @@ var endings = []struct {
 	{"ours, for a violation", happenings{violation, ours(ProtocolError, "RSV1 set")}, &LocalClosed{}, cause.ProtocolError,
 		`websocket closed here: 1002 protocol error "RSV1 set", not answered: closeguard: reserved bits 100 are set and no extension uses them (RFC 6455 section 5.2)`, ProtocolError, false, []error{net.ErrClosed}},
 	{"ours, as the handler chose", happenings{ours(4000, "gone"), theirs(closeOf(4000)), told(Error(4000, "gone", errApplication))}, &LocalClosed{}, cause.None,
-		`websocket closed here: 4000 private use "gone": close with 4000 private use "gone": no such room`, 4000, true, []error{net.ErrClosed, errApplication}},
+		`websocket closed here: 4000 private use "gone": close with 4000 "gone": no such room`, 4000, true, []error{net.ErrClosed, errApplication}},
 	{"ours, for a panic", happenings{ours(InternalError, "internal error"), panicking("boom")}, &LocalClosed{}, cause.Panic,
 		`websocket closed here: 1011 internal error "internal error", not answered: panic: boom`, InternalError, false, []error{net.ErrClosed}},
 	{"ours, for a panic with an error", happenings{ours(InternalError, ""), theirs(closeOf(1011)), panicking(errApplication)}, &LocalClosed{}, cause.Panic,

@@ -83,11 +83,14 @@ func (f CloseFrame) Fit(role Role) CloseFrame { return outside(f.inside().Fit(cl
 // String returns the frame on one line, the reason quoted and escaped as in Go
 // source: `1001 going away "tab closed"`. Without a reason it is the code's
 // String.
-func (f CloseFrame) String() string {
+func (f CloseFrame) String() string { return f.named(f.Code.String()) }
+
+// named is the String with these words for the code.
+func (f CloseFrame) named(code string) string {
 	if f.Reason == "" {
-		return f.Code.String()
+		return code
 	}
-	return f.Code.String() + " " + strconv.Quote(f.Reason)
+	return code + " " + strconv.Quote(f.Reason)
 }
 
 // A Rule is the rule of RFC 6455 that a FrameError is about, in words. The zero

@@ -283,10 +283,8 @@ func (g *Guard) progress(d *drain) {
 	g.tellers.Do(func() { g.observe(context.Background(), &Progress{Open: open, Report: report}) })
 }
 
+// codeName is the program's name of a code, "" if it has none.
 func (g *Guard) codeName(info ConnInfo, code Code) (name string) {
-	if code.Name() != "" {
-		return ""
-	}
 	g.protect(context.Background(), "Options.CodeName", func() { name = g.opts.CodeName(info.clone(), code) })
 	return name
 }

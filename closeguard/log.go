@@ -144,14 +144,7 @@ func (e *Ending) logValue(kind string, code Code, deciding *CloseFrame) slog.Val
 	ms := func(key string, d time.Duration) slog.Attr { return slog.Int64(key, d.Milliseconds()) }
 	attrs := make([]slog.Attr, 0, 24) // more than there are keys
 	attrs = append(attrs, slog.String("ending", kind), slog.Int("code", int(code)))
-	name := ""
-	if e.guard != nil {
-		name = e.guard.codeName(e.Info, code)
-	}
-	if name == "" {
-		name = code.Name()
-	}
-	attrs = appendText(attrs, "name", name)
+	attrs = appendText(attrs, "name", e.name(code))
 	if deciding != nil {
 		attrs = appendText(attrs, "reason", deciding.Reason)
 	}
@@ -168,6 +161,16 @@ func (e *Ending) logValue(kind string, code Code, deciding *CloseFrame) slog.Val
 		attrs = append(attrs, ms("handshake_ms", e.Handshake))
 	}
 	return slog.GroupValue(e.Info.appendAttrs(attrs)...)
+}
+
+// name is what the program calls a code, or else the registry; "" if neither does.
+func (e *Ending) name(code Code) string {
+	if e.guard != nil {
+		if name := e.guard.codeName(e.Info, code); name != "" {
+			return name
+		}
+	}
+	return code.Name()
 }
 
 func appendFrame(attrs []slog.Attr, key string, f *CloseFrame) []slog.Attr {

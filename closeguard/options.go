@@ -106,8 +106,10 @@ type Options struct {
 	// called once, when the request has become a WebSocket. Default nil: none.
 	Attrs func(*http.Request) []slog.Attr
 
-	// CodeName names private codes in log lines, "" for those it doesn't know.
-	// Default nil: only the registry's names.
+	// CodeName names codes in log lines and in the texts of close events, before
+	// the registry is asked; "" for those it doesn't know. Package catalog has the
+	// names of some protocols. Default nil: only the registry's names, which are
+	// also all that [Code.Name] and [Code.String] know.
 	CodeName func(ConnInfo, Code) string
 
 	// ErrorLog takes what goes wrong in callbacks. Default nil: slog.Default.

@@ -2,6 +2,7 @@ package closeguard_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -145,7 +146,6 @@ func TestPanicsInCallbacks(t *testing.T) {
 			closeguard.ObserverFunc(nil),
 		}},
 		"Options.Attrs":         {Attrs: func(*http.Request) []slog.Attr { boom(); return nil }},
-		"Options.CodeName":      {CodeName: func(closeguard.ConnInfo, closeguard.Code) string { boom(); return "" }},
 		"Options.ShutdownFrame": {ShutdownFrame: func(closeguard.ConnInfo) closeguard.CloseFrame { boom(); return closeguard.CloseFrame{} }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,9 +171,6 @@ func TestPanicsInCallbacks(t *testing.T) {
 				synctest.Wait()
 				s.log.ending(t, 1)
 				got := lines.String()
-				if name == "Options.CodeName" {
-					return // 1001 has a name: nobody asked
-				}
 				for _, part := range []string{"panic in " + name, "boom", "options_test.go"} {
 					if !strings.Contains(got, part) {
 						t.Errorf("the log doesn't have %q: %s", part, got)
@@ -184,31 +181,72 @@ func TestPanicsInCallbacks(t *testing.T) {
 	}
 }
 
-// CodeName is asked for private codes, and the name is in the log line.
+// CodeName is asked before the registry, for log lines and for the events' texts.
 func TestCodeName(t *testing.T) {
+	always := func(name string) func(closeguard.ConnInfo, closeguard.Code) string {
+		return func(closeguard.ConnInfo, closeguard.Code) string { return name }
+	}
 	for name, tt := range map[string]struct {
 		codeName func(closeguard.ConnInfo, closeguard.Code) string
-		want     string
+		code     uint16
+		logged   string // "": nothing
+		text     string
 	}{
-		"a name":  {func(_ closeguard.ConnInfo, c closeguard.Code) string { return fmt.Sprint("kind ", int(c)) }, "name=\"kind 4242\""},
-		"no name": {func(closeguard.ConnInfo, closeguard.Code) string { return "" }, "code=4242"},
-		"a panic": {func(closeguard.ConnInfo, closeguard.Code) string { panic("boom") }, "code=4242"},
+		"a private code":                  {always("kind"), 4242, "kind", "4242 kind"},
+		"one in words":                    {always("room\tfull"), 4242, "room\tfull", `4242 room\tfull`},
+		"without a name":                  {always(""), 4242, "", "4242 private use"},
+		"a panic":                         {func(closeguard.ConnInfo, closeguard.Code) string { panic("boom") }, 4242, "", "4242 private use"},
+		"nobody to ask":                   {nil, 3008, "timeout", "3008 timeout"},
+		"a registered code":               {always("slow"), 3008, "slow", "3008 slow"},
+		"a registered one without a name": {always(""), 3008, "timeout", "3008 timeout"},
+		"one of the protocol's":           {always("deploy"), 1001, "deploy", "1001 deploy"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				var lines, errs lockedBuffer
-				c := guard(t, closeguard.Server, closeguard.Options{
-					CodeName:  tt.codeName,
-					ErrorLog:  slog.New(slog.NewTextHandler(&errs, nil)),
-					Observers: []closeguard.Observer{closeguard.LogObserver(slog.New(slog.NewTextHandler(&lines, nil)))},
+			for _, way := range []struct {
+				name string
+				end  func(c *guarded)
+				text string
+			}{
+				{"sent", func(c *guarded) { c.write(closeWith(tt.code, "bye")); c.send(closeWith(tt.code, "")) }, "websocket closed here: "},
+				{"received", func(c *guarded) { c.send(closeWith(tt.code, "bye")); c.readAll(); c.Close() }, "websocket closed by peer: "},
+			} {
+				bubble(t, func(t *testing.T) {
+					var lines, errs lockedBuffer
+					c := guard(t, closeguard.Server, closeguard.Options{
+						CodeName:  tt.codeName,
+						ErrorLog:  slog.New(slog.NewTextHandler(&errs, nil)),
+						Observers: []closeguard.Observer{closeguard.LogObserver(slog.New(slog.NewJSONHandler(&lines, nil)))},
+					})
+					way.end(c)
+					time.Sleep(time.Minute)
+					text := c.log.ending(t, 1).Error()
+					if !strings.HasPrefix(text, way.text+tt.text+" \"bye\"") {
+						t.Errorf("%s: event: %s", way.name, text)
+					}
+					var line struct{ WebSocket struct{ Name string } }
+					if err := json.Unmarshal([]byte(lines.String()), &line); err != nil || line.WebSocket.Name != tt.logged {
+						t.Errorf("%s: log line: %s; want the name %q", way.name, lines.String(), tt.logged)
+					}
+					if got := strings.Contains(errs.String(), "panic in Options.CodeName"); got != (name == "a panic") {
+						t.Errorf("%s: ErrorLog: %q", way.name, errs.String())
+					}
 				})
-				c.write(closeWith(4242, ""))
-				c.finish()
-				c.ends("local closed 4242, sent 4242, received 1000, clean")
-				if got := lines.String(); !strings.Contains(got, tt.want) {
-					t.Errorf("log line: %s; want %s", got, tt.want)
-				}
-			})
+			}
 		})
 	}
+}
+
+// A frame that a handler chose has no other name in the cause than in the event.
+func TestCodeNameOfAHandlersError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := guard(t, closeguard.Server, closeguard.Options{CodeName: func(closeguard.ConnInfo, closeguard.Code) string { return "slow" }})
+		go c.Driver().Serve(func() error { return fmt.Errorf("gate: %w", closeguard.Error(3008, "bye", errHandler)) })
+		c.peerGets("close 3008 bye")
+		c.send(closeWith(3008, ""))
+		time.Sleep(time.Minute)
+		want := `websocket closed here: 3008 slow "bye": gate: close with 3008 "bye": ` + errHandler.Error()
+		if got := c.log.ending(t, 1).Error(); got != want {
+			t.Errorf("event: %s\nwant:  %s", got, want)
+		}
+	})
 }
