@@ -26,7 +26,8 @@ func (e coderEcho) guarded(r *http.Request, c *coder.Conn) error {
 		cmd, err := parseCommand(kind == websocket.MessageText, message)
 		switch cmd.verb {
 		case "close":
-			if err = c.CloseWith(r.Context(), cmd.code, cmd.text); c.Event() != nil {
+			err = c.CloseWith(r.Context(), cmd.code, cmd.text)
+			if !isRefused(err) {
 				return err
 			}
 		case "fail":
@@ -91,9 +92,13 @@ func (e coderEcho) bare(w http.ResponseWriter, r *http.Request) {
 	cmd, err := e.echo(r.Context(), ws)
 	var ce websocket.CloseError
 	switch {
-	case err == nil:
+	case err == nil: // the library's Close has had the same code for an answer
 		told.Sent(int(cmd.code), cmd.text)
+		told.Received(int(cmd.code), "")
 	case errors.As(err, &ce):
+		if cmd.verb == "close" { // another one
+			told.Sent(int(cmd.code), cmd.text)
+		}
 		told.Received(int(ce.Code), ce.Reason)
 	default:
 		told.Ended(err)

@@ -43,5 +43,12 @@ func parseCommand(text bool, message []byte) (command, error) {
 	}
 }
 
+// isRefused reports whether a Close was illegal, so that the connection goes on. The
+// error's own type tells: an event may have such an error in its tree.
+func isRefused(err error) bool {
+	_, illegal := err.(*closeguard.FrameError) //nolint:errorlint // see above
+	return illegal
+}
+
 // refusal is the message that answers a command which can't be carried out.
 func refusal(err error) []byte { return []byte("error: " + err.Error()) }

@@ -148,16 +148,21 @@ func dial(t *testing.T, url, path string) *peer {
 	return p
 }
 
-// send sends a final frame, masked with zeros.
+// send sends a frame.
 func (p *peer) send(opcode byte, payload string) {
 	p.t.Helper()
+	if _, err := p.conn.Write(frame(opcode, payload)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// frame is a final frame, masked with zeros.
+func frame(opcode byte, payload string) []byte {
 	head := []byte{0x80 | opcode, 0x80 | byte(len(payload))}
 	if len(payload) > 125 {
 		head = binary.BigEndian.AppendUint16([]byte{0x80 | opcode, 0x80 | 126}, uint16(len(payload)))
 	}
-	if _, err := p.conn.Write(append(append(head, 0, 0, 0, 0), payload...)); err != nil {
-		p.t.Fatal(err)
-	}
+	return append(append(head, 0, 0, 0, 0), payload...)
 }
 
 // next is the next frame, or "EOF" where TCP ends without one.
@@ -257,7 +262,8 @@ func TestCommands(t *testing.T) {
 		{plain, "/fail no database", "close 1011", false, "websocket closed here: 1011 internal error: closeguard: the library closed TCP without a Close frame"},
 		{plain, "/panic", "close 10", false, "websocket closed here: 10"},
 
-		{bare, "/close 4000 bye", "close 4000 bye", false, `websocket closed here: 4000 private use "bye", not answered`},
+		{bare[:1], "/close 4000 bye", "close 4000 bye", false, `websocket closed here: 4000 private use "bye", not answered`},
+		{bare[1:], "/close 4000 bye", "close 4000 bye", false, `websocket closed here: 4000 private use "bye"`},
 		{bare[:1], "/close 1006 no", "close 1006 no", false, `websocket closed here: 1006 abnormal closure "no", not answered`},
 		{bare[1:], "/close 1006 no", "EOF", false, "websocket connection dropped after "},
 		{bare, "/close 1000 " + long, "EOF", false, "websocket connection dropped after "},
@@ -296,6 +302,53 @@ func TestCommands(t *testing.T) {
 					t.Errorf("guarded is %t", got)
 				}
 			})
+		}
+	}
+}
+
+// A Close of the peer's that lies behind an illegal command is answered after the
+// command is: it makes the connection's event, and the command none the less illegal.
+func TestAnIllegalCloseBesideThePeers(t *testing.T) {
+	for _, path := range adapted {
+		t.Run(path, func(t *testing.T) {
+			s := newSite(t)
+			p := dial(t, s.URL, path)
+			command := "/close 1006 no"
+			p.conn.Write(slices.Concat(frame(text, command), frame(closed, "\x0f\xa0bye")))
+			if got := p.next(); !strings.HasPrefix(got, "text error: closeguard: close code 1006 ") {
+				t.Errorf("answer: %s", got)
+			}
+			if got := p.next(); !strings.HasPrefix(got, "close 4000") {
+				t.Errorf("answer to the Close: %s", got)
+			}
+			want := `websocket closed by peer: 4000 private use "bye"`
+			if ev := s.end(t); ev.Error() != want {
+				t.Errorf("event: %v, want %s", ev, want)
+			}
+		})
+	}
+}
+
+// Of a Close that coder's Close saw answered, or that the peer answered with another
+// code, a bare handler knows both frames.
+func TestBareCoderKnowsTheAnswer(t *testing.T) {
+	for answer, want := range map[string]string{
+		"\x0f\xa0":     "sent 4000, received 4000, clean true",
+		"\x0f\xa1away": "sent 4000, received 4001, clean true",
+	} {
+		s := newSite(t)
+		p := dial(t, s.URL, "/bare/coder")
+		p.send(text, "/close 4000 bye")
+		io.ReadFull(p.r, make([]byte, len("..\x0f\xa0bye")))
+		p.send(closed, answer)
+		ev := s.end(t)
+		e := ev.End()
+		if e.Sent == nil || e.Received == nil {
+			t.Errorf("event: %v", ev)
+			continue
+		}
+		if got := fmt.Sprintf("sent %d, received %d, clean %t", e.Sent.Code, e.Received.Code, ev.Clean()); got != want {
+			t.Errorf("event: %v, %s; want %s", ev, got, want)
 		}
 	}
 }

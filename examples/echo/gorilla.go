@@ -28,7 +28,8 @@ func (e gorillaEcho) guarded(r *http.Request, c *gorilla.Conn) error {
 		cmd, err := parseCommand(kind == websocket.TextMessage, message)
 		switch cmd.verb {
 		case "close":
-			if err = c.CloseWith(r.Context(), cmd.code, cmd.text); c.Event() != nil {
+			err = c.CloseWith(r.Context(), cmd.code, cmd.text)
+			if !isRefused(err) {
 				return err
 			}
 		case "fail":
