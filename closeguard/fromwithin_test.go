@@ -119,13 +119,14 @@ func TestClosingManyFromAnObserver(t *testing.T) {
 					bubble(t, func(t *testing.T) {
 						const n = 3
 						var g *closeguard.Guard
-						done := make(chan struct{})
+						keyed, done := make(chan struct{}), make(chan struct{})
 						closes := closeguard.ObserverFunc(func(ctx context.Context, ev closeguard.Event) {
 							_, opened := ev.(*closeguard.Opened)
 							if number := ev.Connection().Number; opened != (when == "Opened") || opened && number != n || !opened && number != 1 {
 								return
 							}
 							defer close(done)
+							<-keyed
 							want := n
 							if !opened {
 								want-- // the first one has ended
@@ -140,6 +141,7 @@ func TestClosingManyFromAnObserver(t *testing.T) {
 						for range n {
 							cr.live(ms).SetKeys("user:42")
 						}
+						close(keyed)
 						if when == "a close event" {
 							synctest.Wait()
 							cr.conns[0].Abort()
