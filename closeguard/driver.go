@@ -153,7 +153,9 @@ func (d connDriver) Sent(code int, reason string) {
 	l := d.conn.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.needEnding().Sent(closing.Frame{Code: code, Reason: reason}, l.guard.now())
+	e := l.needEnding()
+	e.Sent(closing.Frame{Code: code, Reason: reason}, l.guard.now())
+	e.noteBegin()
 }
 
 func (d connDriver) Received(code int, reason string) {

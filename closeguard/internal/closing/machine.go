@@ -593,6 +593,9 @@ func (m *Machine) finish() {
 func (m *Machine) Sent(f Frame, now time.Duration) {
 	m.record.sentClose(f, now)
 	m.out = Out{State: Sent, Frame: f, at: now}
+	if m.stage == Open {
+		m.to(Closing)
+	}
 }
 
 // Conclude ends a connection of which there is no TCP to close.
