@@ -310,6 +310,7 @@ func (c *crowd) shutDown() {
 	if err != nil || report.Handlers > 0 {
 		c.wrongCrowd(c.number, fmt.Sprintf("shutdown says %v, %v", report, err))
 	}
+	c.counted()
 	certain, possible, waited := c.open(called, <-began)
 	switch n := report.Total(); {
 	case n >= certain && n <= possible:

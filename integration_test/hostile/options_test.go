@@ -79,6 +79,7 @@ func optionsText(o closeguard.Options) string {
 // Observe takes the events of a crowd's guard.
 func (c *crowd) Observe(_ context.Context, ev closeguard.Event) {
 	now, called, draining := time.Now(), c.called.Load(), false
+	c.addsUp()
 	select {
 	case <-c.guard.Draining():
 		draining = true
