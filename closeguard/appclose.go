@@ -94,7 +94,7 @@ func (l *link) finishCloseYielding() {
 // closePlainYielding closes a connection that isn't guarded.
 func (l *link) closePlainYielding() (err error) {
 	if l.phase == phaseHTTP && !l.app.Closed {
-		l.opening.refuse(0)
+		l.opening.refuseYielding(0)
 	}
 	l.app.Closed = true
 	l.yield(func() { err = l.raw.Close() })

@@ -67,7 +67,13 @@ func (d guardDriver) WrapHandshake(nc net.Conn) (net.Conn, error) {
 
 func (d guardDriver) Witness(ctx context.Context, about driver.About) net.Conn {
 	g := d.guard
-	l := g.newLink(ctx, ConnInfo{Remote: about.Remote, Route: about.Route, Path: about.Path, Subprotocol: about.Subprotocol, Attrs: about.Attrs})
+	info := ConnInfo{Remote: about.Remote, Route: about.Route, Path: about.Path}
+	if r := about.Request; r != nil {
+		info = g.requestInfo(r)
+		info.Route = g.routeOf(r)
+	}
+	info.Subprotocol, info.Attrs = about.Subprotocol, about.Attrs
+	l := g.newLink(ctx, info)
 	l.phase, l.opening, l.raw = phaseWitness, nil, transport{unseen{}}
 	l.needEnding().ctx = ctx
 	l.opened = g.now()

@@ -73,15 +73,17 @@ func (f ObserverFunc) Observe(ctx context.Context, ev Event) { f(ctx, ev) }
 
 // ConnInfo says which connection an event is about. Remote, Route and Path
 // come from the opening handshake; Path is what the peer chose, and as
-// untrusted as that.
+// untrusted as that. So is what was offered, of which at most 8 subprotocols are
+// kept, each cut at 64 bytes.
 type ConnInfo struct {
 	Number      uint64      // counts the guard's connections from 1 on; 0: it never opened
 	Role        Role        // ours
 	Guarded     bool        // false: only what a library told is known
-	Remote      string      // the peer's address
-	Route       string      // the pattern that net/http's ServeMux matched
+	Remote      string      // the peer's address, see Options.Remote
+	Route       string      // the pattern that the request matched, see Options.Route
 	Path        string      // of the request's URL, cut at 256 bytes
 	Subprotocol string      // agreed on in the opening handshake
+	Offered     []string    // the subprotocols that the client offered a server, if none was agreed on
 	Attrs       []slog.Attr // from Options.Attrs and Handle.SetAttrs
 }
 
@@ -172,7 +174,7 @@ func clone[T any](p *T) *T {
 }
 
 func (i ConnInfo) clone() ConnInfo {
-	i.Attrs = slices.Clone(i.Attrs)
+	i.Attrs, i.Offered = slices.Clone(i.Attrs), slices.Clone(i.Offered)
 	return i
 }
 

@@ -62,6 +62,18 @@ func (h *Handle) SetAttrs(attrs ...slog.Attr) {
 	labels.attrs = slices.Concat(labels.attrs, attrs)
 }
 
+// SetRoute names the connection's route in its log lines and events, for a framework
+// with patterns of its own; "" changes nothing. Before the 101 it takes the place of
+// Options.Route, and is in the Opened event too. What is longer than 256 bytes is cut.
+func (h *Handle) SetRoute(route string) {
+	if h == nil || route == "" {
+		return
+	}
+	h.link.mu.Lock()
+	defer h.link.mu.Unlock()
+	h.link.route = keep(route, maxName)
+}
+
 // SetBareClose sets Options.BareClose for this connection alone: the code that is
 // sent if the library closes TCP without a Close frame, or [NoClose]; 0 is what
 // Options say. A code that may not be sent is a *[FrameError], and nothing changes.

@@ -3,6 +3,7 @@ package closeguard
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 )
 
 // identity is which connection it is, and what its ConnInfo is put together from
@@ -19,6 +20,7 @@ type identity struct {
 // labels are what few connections have.
 type labels struct {
 	subprotocol string
+	offered     *[]string // where none was agreed on
 	attrs       []slog.Attr
 	keys        []string // guarded by the guard's mu as well
 	bareClose   Code     // in place of Options.BareClose, unless it is 0
@@ -41,10 +43,20 @@ func (i *identity) agreeOn(subprotocol string) {
 	}
 }
 
-// matched takes what is known once the request was answered: the route, and the
-// attributes that the program gives it, which stand before those it has.
-func (i *identity) matched(route string, attrs []slog.Attr) {
-	i.route = route
+// offer takes the subprotocols that a request offers, unless one was agreed on: then
+// they don't matter.
+func (i *identity) offer(r *http.Request) {
+	values := r.Header["Sec-Websocket-Protocol"]
+	if len(values) == 0 || i.labels != nil && i.labels.subprotocol != "" {
+		return
+	}
+	protocols := offered(values)
+	i.needLabels().offered = &protocols
+}
+
+// label takes the attributes that the program gives a connection, which stand before
+// those it has.
+func (i *identity) label(attrs []slog.Attr) {
 	if len(attrs) > 0 {
 		labels := i.needLabels()
 		labels.attrs = append(attrs, labels.attrs...)
@@ -70,6 +82,9 @@ func (l *link) info() ConnInfo {
 	}
 	if l.labels != nil {
 		info.Subprotocol, info.Attrs = l.labels.subprotocol, l.labels.attrs
+		if l.labels.offered != nil {
+			info.Offered = *l.labels.offered
+		}
 	}
 	return info
 }

@@ -250,5 +250,6 @@ func (i *ConnInfo) appendAttrs(attrs []slog.Attr) []slog.Attr {
 		slog.String("remote", clip(i.Remote, maxText)))
 	attrs = appendText(attrs, "route", i.Route)
 	attrs = appendText(attrs, "path", i.Path)
-	return appendText(attrs, "subprotocol", i.Subprotocol)
+	attrs = appendText(attrs, "subprotocol", i.Subprotocol)
+	return appendText(attrs, "offered", strings.Join(i.Offered, ", "))
 }

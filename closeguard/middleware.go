@@ -4,10 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,15 +76,17 @@ func (g *Guard) receive(w http.ResponseWriter, r *http.Request) (*upgrade, error
 		if l.guard == g {
 			return nil, nil //nolint:nilnil // as above
 		}
-		g.errorLog().ErrorContext(r.Context(), errOtherGuard.Error(), "path", requestInfo(r).Path)
+		g.errorLog().ErrorContext(r.Context(), errOtherGuard.Error(), "path", pathOf(r))
 		http.Error(w, errOtherGuard.Error(), http.StatusInternalServerError)
 		return nil, errOtherGuard
 	}
-	l := g.newLink(r.Context(), requestInfo(r))
+	l := g.newLink(r.Context(), g.requestInfo(r))
 	if !g.admit() {
 		w.Header().Set("Connection", "close")
 		w.Header().Set("Retry-After", strconv.Itoa(int((g.opts.RetryAfter+time.Second-1)/time.Second)))
 		http.Error(w, "server is shutting down", http.StatusServiceUnavailable)
+		l.route = g.routeOf(r)
+		l.offer(r)
 		g.refuse(r.Context(), l.info(), http.StatusServiceUnavailable, ErrShutdown)
 		return nil, ErrShutdown
 	}
@@ -121,24 +121,6 @@ func hasToken(values []string, token string) bool {
 		}
 	}
 	return false
-}
-
-// maxPath is how much of a path that a peer chose is kept.
-const maxPath = 256
-
-func requestInfo(r *http.Request) ConnInfo {
-	path := ""
-	if r.URL != nil {
-		path = r.URL.Path
-	}
-	if len(path) > maxPath {
-		path = path[:maxPath]
-	}
-	path = strings.ToValidUTF8(path, "\uFFFD")
-	if len(r.RequestURI) > maxPath {
-		path = strings.Clone(path) // it would keep all of the URI
-	}
-	return ConnInfo{Role: Server, Remote: r.RemoteAddr, Path: path}
 }
 
 // upgrade is the ResponseWriter of a request that asks for a WebSocket. It
@@ -246,6 +228,7 @@ func (u *upgrade) begin(early []byte) {
 
 // done runs when the handler has returned, or else panicked.
 func (u *upgrade) done(returned bool) {
+	defer u.release() // also if a function of the program's ends the goroutine
 	switch {
 	case u.hijacked, u.status == http.StatusSwitchingProtocols:
 	case u.status == 0 && returned && len(u.Header()) == 0:
@@ -256,7 +239,6 @@ func (u *upgrade) done(returned bool) {
 		}
 		u.refused()
 	}
-	u.release()
 }
 
 // refused tells of an answer that is no 101.
@@ -265,7 +247,7 @@ func (u *upgrade) refused() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.opening.upgrade = u
-	l.opening.refuse(u.status)
+	l.opening.refuseYielding(u.status)
 }
 
 // wentRound tells of a handler that got a request for a WebSocket and gave no
@@ -280,7 +262,7 @@ func (g *Guard) wentRound(r *http.Request) {
 	if !told {
 		g.errorLog().WarnContext(r.Context(), "closeguard: a request for a WebSocket was not answered by the guard's ResponseWriter: "+
 			"if a WebSocket was opened it isn't guarded, because the handler uses another ResponseWriter, as after c.Request = r in gin; "+
-			"let it use the one that the middleware gives it", "route", r.Pattern, "path", requestInfo(r).Path)
+			"let it use the one that the middleware gives it", "route", r.Pattern, "path", pathOf(r))
 	}
 }
 
@@ -303,14 +285,6 @@ func (u *upgrade) release() {
 		g.upgrades--
 		g.wakeIfIdle()
 	}
-}
-
-// ask asks the program, at the 101, for the connection's attributes.
-func (u *upgrade) ask() (attrs []slog.Attr) {
-	if g := u.ctx.link.guard; g.opts.Attrs != nil {
-		g.protect(&u.ctx, "Options.Attrs", func() { attrs = slices.Clone(g.opts.Attrs(u.request)) })
-	}
-	return attrs
 }
 
 // hijacker finds the first Hijacker in a writer or what it wraps.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/http"
 
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
@@ -61,7 +62,7 @@ func (o *opening) read(p []byte) {
 	case o.head.Bad(), o.head.Done() && o.head.Status != 101:
 		o.passThrough()
 	case o.head.Done():
-		o.agree(clip(o.head.Subprotocol, maxPath), o.head.Claimed)
+		o.agree(clip(o.head.Subprotocol, maxName), o.head.Claimed)
 		o.early = bytes.Clone(p[n:])
 		o.open()
 	}
@@ -106,14 +107,14 @@ func (o *opening) writeYielding(p []byte) (int, error) {
 	switch {
 	case o.link.phase != phaseHTTP: // closed meanwhile
 	case switched && err != nil:
-		o.refuse(0) // the peer has part of a head
+		o.refuseYielding(0) // the peer has part of a head
 	case switched:
 		o.agree(o.head.Subprotocol, o.head.Claimed)
 		o.openYielding()
 	case o.head.Bad():
-		o.refuse(0)
+		o.refuseYielding(0)
 	case o.head.Done():
-		o.refuse(o.head.Status)
+		o.refuseYielding(o.head.Status)
 	}
 	return n, err
 }
@@ -131,9 +132,11 @@ func (o *opening) openYielding() {
 	l, u := o.link, o.upgrade
 	defer u.release()
 	var attrs []slog.Attr
-	l.yield(func() { attrs = u.ask() })
+	l.yield(func() { attrs = l.guard.attrsOf(u.request) })
+	o.routeYielding(u.request)
 	if l.phase == phaseHTTP { // else it was closed meanwhile
-		l.matched(u.request.Pattern, attrs)
+		l.label(attrs)
+		l.offer(u.request)
 		u.request = nil // it is the program's alone from here on
 		o.open()
 	}
@@ -162,12 +165,31 @@ func (o *opening) passThrough() {
 	o.link.guard.disclaim(o.link)
 }
 
-// refuse is passThrough for a request that got another answer, which the observers
-// are told.
-func (o *opening) refuse(status int) {
+// refuseYielding is passThrough for a request that got another answer, which the
+// observers are told.
+func (o *opening) refuseYielding(status int) {
+	l, u := o.link, o.upgrade
 	o.passThrough()
-	if o.upgrade != nil {
-		o.link.route = o.upgrade.request.Pattern
-		o.link.guard.refuse(o.ctx, o.link.info(), status, o.upgrade.hidden())
+	if u != nil {
+		defer func() { l.guard.refuse(o.ctx, l.info(), status, u.hidden()) }()
+		l.offer(u.request)
+		o.routeYielding(u.request)
+	}
+}
+
+// routeYielding asks for the request's route, unless the program has said it.
+func (o *opening) routeYielding(r *http.Request) {
+	l := o.link
+	if l.route != "" {
+		return
+	}
+	if l.guard.opts.Route == nil {
+		l.route = r.Pattern
+		return
+	}
+	var route string
+	l.yield(func() { route = l.guard.routeOf(r) })
+	if l.route == "" {
+		l.route = route
 	}
 }

@@ -106,6 +106,20 @@ type Options struct {
 	// called once, when the request has become a WebSocket. Default nil: none.
 	Attrs func(*http.Request) []slog.Attr
 
+	// Route names the route of a request in log lines and events: a pattern and not
+	// the path, so that there are few of them. It is called once, when the request
+	// has become a WebSocket or was refused, but not if [Handle.SetRoute] was called
+	// before. What is longer than 256 bytes is cut; "" is the default. Default nil: the
+	// pattern that net/http's ServeMux matched, which not every router sets.
+	Route func(*http.Request) string
+
+	// Remote says who a request comes from, for log lines and events. It is called
+	// once, when the request comes. What is longer than 256 bytes is cut; "" is the
+	// default. Default nil: the request's RemoteAddr. Behind a proxy that is the
+	// proxy: in which header the peer's address is, and whether that can be trusted,
+	// the program alone knows.
+	Remote func(*http.Request) string
+
 	// CodeName names codes in log lines and in the texts of close events, before
 	// the registry is asked; "" for those it doesn't know. Package catalog has the
 	// names of some protocols. Default nil: only the registry's names, which are

@@ -98,11 +98,7 @@ func Wrap(guard *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*Conn, 
 		return nil, err
 	}
 	if nc == nil {
-		about := driver.About{Remote: r.RemoteAddr, Route: r.Pattern, Subprotocol: ws.Subprotocol()}
-		if r.URL != nil {
-			about.Path = r.URL.Path
-		}
-		nc = guard.Driver().Witness(r.Context(), about)
+		nc = guard.Driver().Witness(r.Context(), driver.About{Request: r, Subprotocol: ws.Subprotocol()})
 	} else {
 		collectable(ws)
 	}

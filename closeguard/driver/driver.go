@@ -53,6 +53,10 @@ type Guard interface {
 
 // About says which connection a witness is about.
 type About struct {
+	// Request is the one that became the connection, if the adapter has it: then it
+	// says what Remote, Route and Path say where there is none.
+	Request *http.Request
+
 	Remote      string // the peer's address
 	Route       string // the pattern that the request matched
 	Path        string // of the request's URL

@@ -1,0 +1,38 @@
+package coder_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/closeguard/ws/adapters/coder"
+	"github.com/closeguard/ws/closeguard"
+	"github.com/coder/websocket"
+)
+
+// What Options say of a request holds in reduced mode, too.
+func TestReducedModeAsksAboutTheRequest(t *testing.T) {
+	opts := closeguard.Options{
+		Route:  func(r *http.Request) string { return "of " + r.URL.Path },
+		Remote: func(*http.Request) string { return "192.0.2.7" },
+	}
+	s := start(t, nil, opts, func(g *closeguard.Guard) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ws, err := websocket.Accept(w, r, &options)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			c, err := coder.Wrap(g, r, ws)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			c.CloseNow()
+		})
+	})
+	p := dial(t, s)
+	defer p.Close()
+	if info := s.event(t).Connection(); info.Route != "of /" || info.Remote != "192.0.2.7" || info.Path != "/" {
+		t.Errorf("info: %+v", info)
+	}
+}
