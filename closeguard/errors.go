@@ -71,6 +71,8 @@ var (
 	errNilMatch   = errors.New("closeguard: CloseFunc: match is nil")
 	errOtherGuard = errors.New("closeguard: the connection is guarded by another guard already")
 
+	errNoAnswer = errors.New("closeguard: what was written behind Hijack is no HTTP answer, as where a ResponseWriter has held a 101 back")
+
 	errTransportPanic = errors.New("closeguard: the transport panicked")
 	errNothingWritten = errors.New("closeguard: the transport's Write wrote nothing and returned no error")
 	errCount          = errors.New("closeguard: the transport returned a count that can't be")

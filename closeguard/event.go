@@ -88,7 +88,10 @@ type ConnInfo struct {
 }
 
 // Opened says that an opening handshake has succeeded: the whole head of a 101
-// was seen.
+// was seen. Whether it left, the guard doesn't know where it isn't the last to see it:
+// a library may leave the 101 to net/http, which hides that its write failed, and a
+// middleware above the guard may hold it back, as some compressing ones do. So put the
+// guard's outermost (docs/frameworks.md).
 type Opened struct{ Info ConnInfo }
 
 // Refused says that a request for a WebSocket got another answer than 101.

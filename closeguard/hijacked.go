@@ -2,49 +2,51 @@ package closeguard
 
 import (
 	"fmt"
-	"log"
 	"net/http"
-	"path"
-	"runtime"
 	"strings"
 )
-
-// complain logs a call that comes after Hijack, in net/http's words and where
-// net/http would log it, with the name of whoever called: it would name the guard.
-func (u *upgrade) complain(method string) {
-	who := "unknown"
-	var pcs [16]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	for {
-		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "github.com/closeguard/ws/closeguard.") && !strings.HasPrefix(f.Function, "net/http.") {
-			who = fmt.Sprintf("%s (%s:%d)", f.Function, path.Base(f.File), f.Line)
-			break
-		}
-		if !more {
-			break
-		}
-	}
-	line := "http: response." + method + " on hijacked connection from " + who
-	if srv, _ := u.ctx.Value(http.ServerContextKey).(*http.Server); srv != nil && srv.ErrorLog != nil {
-		srv.ErrorLog.Print(line)
-	} else {
-		log.Print(line)
-	}
-}
 
 // tooLate is what a Write after Hijack comes to.
 func (u *upgrade) tooLate(n int) error {
 	if n > 0 {
-		u.complain("Write")
+		u.complain("response.Write on hijacked connection")
 	}
 	return http.ErrHijacked
 }
 
-// hidden says who hides the connection from the handler, nil if nobody does.
-func (u *upgrade) hidden() error {
-	if hijacker(u.ResponseWriter) != nil {
-		return nil
+// noteInTheWay takes note of who hides the connection from the handler, if that is
+// why the answer has this status: a writer above the guard, or one below it of which
+// the library found that it has no Hijack.
+func (u *upgrade) noteInTheWay(status int) {
+	var who string
+	switch {
+	case status < http.StatusInternalServerError: // the program's will
+		return
+	case hijacker(u.ResponseWriter) == nil:
+		who = fmt.Sprintf("%T", u.ResponseWriter)
+	case status == http.StatusNotImplemented, // coder/websocket's answer where there is no Hijacker
+		status == http.StatusInternalServerError && u.Header().Get("Sec-Websocket-Version") != "": // gorilla/websocket's
+		who = answerer()
+	default:
+		return
 	}
-	return fmt.Errorf("closeguard: %T hides http.Hijacker, without which no WebSocket can be opened: put it inside of what opens WebSockets, or leave them out", u.ResponseWriter)
+	l := u.ctx.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opening != nil {
+		l.opening.inTheWay = fmt.Errorf("closeguard: %s hides http.Hijacker, without which no WebSocket can be opened: leave it out where WebSockets are opened", who)
+	}
+}
+
+// answerer is the writer between the handler and the guard that an answer went through
+// last, if it has a WriteHeader of its own, by its name in the call stack.
+func answerer() string {
+	name := callerBeyond("github.com/closeguard/ws/closeguard.").Function
+	if name == "net/http.(*timeoutHandler).ServeHTTP" {
+		return "http.TimeoutHandler"
+	}
+	if who, ok := strings.CutSuffix(name, ".WriteHeader"); ok {
+		return who
+	}
+	return "a ResponseWriter between the guard and the handler"
 }

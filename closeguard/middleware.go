@@ -20,6 +20,9 @@ import (
 // panics ends the connection with 1011, and the panic goes on. The request's
 // context leads to the connection, see [FromContext].
 //
+// Its place is outermost, above routers and above middleware with a ResponseWriter of
+// its own: docs/frameworks.md tells how, and what becomes of WebSockets elsewhere.
+//
 // What it can't guard: HTTP/2 and HTTP/3 WebSockets, and servers that take
 // connections without net/http's Hijacker. Middleware twice with one guard is
 // once; with two guards the request is answered with 500.
@@ -139,12 +142,17 @@ func (u *upgrade) Unwrap() http.ResponseWriter { return u.ResponseWriter }
 
 // WriteHeader notes the status. Informational ones other than 101 are no answer.
 func (u *upgrade) WriteHeader(status int) {
-	if u.hijacked {
-		u.complain("WriteHeader")
+	switch {
+	case u.hijacked:
+		u.complain("response.WriteHeader on hijacked connection")
+		return
+	case u.superfluous():
+		u.complain("superfluous response.WriteHeader call")
 		return
 	}
-	if u.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+	if u.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols || takesAny(u.ResponseWriter)) {
 		u.status = status
+		u.noteInTheWay(status)
 	}
 	u.ResponseWriter.WriteHeader(status)
 }
@@ -231,12 +239,9 @@ func (u *upgrade) done(returned bool) {
 	defer u.release() // also if a function of the program's ends the goroutine
 	switch {
 	case u.hijacked, u.status == http.StatusSwitchingProtocols:
-	case u.status == 0 && returned && len(u.Header()) == 0:
+	case u.status == 0 && returned:
 		u.ctx.link.guard.wentRound(u.request)
 	default:
-		if u.status == 0 && returned {
-			u.status = http.StatusOK // net/http's answer for a handler that wrote nothing
-		}
 		u.refused()
 	}
 }
@@ -261,8 +266,8 @@ func (g *Guard) wentRound(r *http.Request) {
 	g.mu.Unlock()
 	if !told {
 		g.errorLog().WarnContext(r.Context(), "closeguard: a request for a WebSocket was not answered by the guard's ResponseWriter: "+
-			"if a WebSocket was opened it isn't guarded, because the handler uses another ResponseWriter, as after c.Request = r in gin; "+
-			"let it use the one that the middleware gives it", "route", r.Pattern, "path", pathOf(r))
+			"if a WebSocket was opened it isn't guarded, because the handler uses another ResponseWriter; "+
+			"let it use the one that the middleware gives it: in gin c.Request = r is not enough, c.Writer has to lead there, too, or the middleware be above the engine", "route", r.Pattern, "path", pathOf(r))
 	}
 }
 

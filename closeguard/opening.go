@@ -12,12 +12,13 @@ import (
 // opening is the opening handshake, until the whole head of a 101 was seen, or of
 // another answer (rule 0). The link's mu guards it.
 type opening struct {
-	link    *link
-	ctx     context.Context // that the request came with
-	upgrade *upgrade        // a server's request, once it was hijacked
-	head    wire.Head       // of the answer
-	early   []byte          // what the peer sent before the 101 was out
-	proxy   proxy           // of a client
+	link     *link
+	ctx      context.Context // that the request came with
+	upgrade  *upgrade        // a server's request, once it was hijacked
+	head     wire.Head       // of the answer
+	early    []byte          // what the peer sent before the 101 was out
+	proxy    proxy           // of a client
+	inTheWay error           // says who is in the way of a WebSocket
 }
 
 // phase is how far the opening handshake is.
@@ -112,6 +113,7 @@ func (o *opening) writeYielding(p []byte) (int, error) {
 		o.agree(o.head.Subprotocol, o.head.Claimed)
 		o.openYielding()
 	case o.head.Bad():
+		o.inTheWay = errNoAnswer
 		o.refuseYielding(0)
 	case o.head.Done():
 		o.refuseYielding(o.head.Status)
@@ -171,7 +173,7 @@ func (o *opening) refuseYielding(status int) {
 	l, u := o.link, o.upgrade
 	o.passThrough()
 	if u != nil {
-		defer func() { l.guard.refuse(o.ctx, l.info(), status, u.hidden()) }()
+		defer func() { l.guard.refuse(o.ctx, l.info(), status, o.inTheWay) }()
 		l.offer(u.request)
 		o.routeYielding(u.request)
 	}

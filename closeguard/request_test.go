@@ -231,7 +231,7 @@ func TestAskedAboutARequestAndBreaksOff(t *testing.T) {
 							refused++
 						}
 					}
-					if refused == 0 && !(name == "Remote" && b.recovered == nil) {
+					if refused == 0 && (name != "Remote" || b.recovered != nil) {
 						t.Errorf("no refusal was told: %v", s.log.all())
 					}
 					if _, err := s.guard.Shutdown(context.Background()); err != nil {

@@ -1,16 +1,20 @@
 package closeguard_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/closeguard/ws/closeguard"
 )
@@ -95,6 +99,123 @@ func TestWritingAfterHijack(t *testing.T) {
 	}
 	if len(lines) != len(want) {
 		t.Errorf("%d lines, want %d", len(lines), len(want))
+	}
+}
+
+// Writers that programs have: some embed the one below, one does something.
+type (
+	inner     struct{ http.ResponseWriter }
+	outer     struct{ inner }
+	ownHeader struct{ http.ResponseWriter }
+	unwraps   struct{ http.ResponseWriter }
+)
+
+func (w unwraps) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w ownHeader) WriteHeader(status int) { w.ResponseWriter.WriteHeader(status) }
+
+// A second WriteHeader is logged as net/http logs it, with the name of who did it, also
+// where a first one is only implied; a first one behind an answer that was none is none.
+func TestSuperfluousWriteHeader(t *testing.T) {
+	const unseen = "what the guard doesn't see"
+	for name, tt := range map[string]struct {
+		first  func(http.ResponseWriter)
+		above  func(http.Handler) http.Handler
+		status int
+		line   bool
+		named  string // in it, if not who did it
+		told   string // of the refusal, if not the status
+	}{
+		"behind WriteHeader": {first: func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, status: 403, line: true},
+		"behind Write":       {first: func(w http.ResponseWriter) { w.Write(nil) }, status: 200, line: true},
+		"behind Flush":       {first: func(w http.ResponseWriter) { w.(http.Flusher).Flush() }, status: 200, line: true},
+		"behind ReadFrom":    {first: func(w http.ResponseWriter) { w.(io.ReaderFrom).ReadFrom(strings.NewReader("x")) }, status: 200, line: true},
+		"behind ReadFrom of nothing": {first: func(w http.ResponseWriter) {
+			w.(io.ReaderFrom).ReadFrom(strings.NewReader(""))
+		}, status: http.StatusTeapot},
+		"behind an informational one": {first: func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints) }, status: http.StatusTeapot},
+		"below TimeoutHandler": {
+			first: func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, status: 403, line: true,
+			above: func(h http.Handler) http.Handler { return http.TimeoutHandler(h, time.Minute, "") },
+		},
+		"below TimeoutHandler, behind an informational one": {
+			first: func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints) }, status: 200, line: true, told: "103", // net/http's own fault
+			above: func(h http.Handler) http.Handler { return http.TimeoutHandler(h, time.Minute, "") },
+		},
+		"below TimeoutHandler, when the time is over": {
+			first: func(w http.ResponseWriter) {
+				w.WriteHeader(http.StatusForbidden)
+				for {
+					if _, err := w.Write(nil); err != nil {
+						return
+					}
+					runtime.Gosched()
+				}
+			}, status: http.StatusServiceUnavailable, told: unseen,
+			above: func(h http.Handler) http.Handler { return http.TimeoutHandler(h, time.Millisecond, "") },
+		},
+		"behind Flush, below a writer without one": {
+			first: func(w http.ResponseWriter) { http.NewResponseController(w).Flush() }, status: 200, line: true,
+			above: func(h http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(&unwraps{w}, r) })
+			},
+		},
+		"below a writer that embeds net/http's": {
+			first: func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, status: 403, line: true,
+			above: func(h http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(&outer{inner{w}}, r) })
+			},
+		},
+		"below a writer with a WriteHeader of its own": {
+			first: func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, status: 403, line: true, named: "ownHeader.WriteHeader",
+			above: func(h http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(&ownHeader{w}, r) })
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				tt.first(w)
+				theCulprit(w)
+			})
+			for _, guarded := range []bool{false, true} {
+				var text lockedBuffer
+				h, events := http.Handler(handler), new(recorder)
+				g := newGuard(t, closeguard.Options{Observers: []closeguard.Observer{events}})
+				if guarded {
+					h = g.Middleware(h)
+				}
+				if tt.above != nil {
+					h = tt.above(h)
+				}
+				s := httptest.NewUnstartedServer(h)
+				s.Config.ErrorLog = log.New(&text, "", 0)
+				s.Start()
+				r, err := http.NewRequest(http.MethodGet, s.URL, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Connection", "Upgrade")
+				r.Header.Set("Upgrade", "websocket")
+				answer, err := http.DefaultTransport.RoundTrip(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer.Body.Close()
+				g.Shutdown(t.Context()) // waits for the handler
+				s.Close()
+				if answer.StatusCode != tt.status {
+					t.Errorf("guarded %v: %d, want %d", guarded, answer.StatusCode, tt.status)
+				}
+				want := "http: superfluous response.WriteHeader call from github.com/closeguard/ws/closeguard_test." + cmp.Or(tt.named, "theCulprit") + " (roundabout_test.go:"
+				if got := text.String(); strings.HasPrefix(got, want) != tt.line || strings.Count(got, "\n") > 1 || !tt.line && got != "" {
+					t.Errorf("guarded %v: the log has %q", guarded, got)
+				}
+				if got := refusals(events.all()); guarded && tt.told != unseen && got != cmp.Or(tt.told, fmt.Sprint(tt.status)) {
+					t.Errorf("refused: %s, want %d", got, tt.status)
+				}
+			}
+		})
 	}
 }
 

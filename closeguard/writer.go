@@ -1,6 +1,7 @@
 package closeguard
 
 import (
+	"errors"
 	"io"
 	"net/http"
 )
@@ -128,12 +129,16 @@ func (u *upgrade) writer() http.ResponseWriter {
 // unhijackable is writer where the writer below has no Hijacker: a library has to
 // see that.
 func (u *upgrade) unhijackable() http.ResponseWriter {
-	type answer struct{ http.ResponseWriter } // and no other method of u's
+	type (
+		answer     struct{ http.ResponseWriter } // and no other method of u's
+		flushError interface{ FlushError() error }
+	)
 	if _, ok := u.ResponseWriter.(http.Flusher); ok {
 		return struct {
 			answer
 			flusher
-		}{answer{u}, flusher{u}}
+			flushError
+		}{answer{u}, flusher{u}, u}
 	}
 	return answer{u}
 }
@@ -146,23 +151,23 @@ func (u *upgrade) answers() {
 	}
 }
 
-// flusher is the Flusher of a writer that has one. Its FlushError is the writer's,
-// which http.ResponseController would not find behind a plain Flush.
+// flusher is the Flusher of a writer that has one.
 type flusher struct{ u *upgrade }
 
-func (f flusher) Flush() { f.FlushError() } //nolint:errcheck // Flush has no error
+func (f flusher) Flush() { f.u.FlushError() } //nolint:errcheck // Flush has no error
 
-func (f flusher) FlushError() error {
-	if f.u.hijacked { // net/http would panic
-		f.u.complain("Flush")
+// FlushError is what http.ResponseController asks for before it looks for a Flusher, or
+// for one further down, past the guard: then nobody would know that a head has left.
+func (u *upgrade) FlushError() error {
+	if u.hijacked { // net/http would panic
+		u.complain("response.Flush on hijacked connection")
 		return http.ErrHijacked
 	}
-	f.u.answers()
-	if fe, ok := f.u.ResponseWriter.(interface{ FlushError() error }); ok {
-		return fe.FlushError()
+	err := http.NewResponseController(u.ResponseWriter).Flush()
+	if !errors.Is(err, http.ErrNotSupported) {
+		u.answers()
 	}
-	f.u.ResponseWriter.(http.Flusher).Flush() //nolint:errcheck // writer has looked
-	return nil
+	return err
 }
 
 // readerFrom is the ReaderFrom of a writer that has one.
@@ -172,8 +177,12 @@ func (r readerFrom) ReadFrom(src io.Reader) (int64, error) {
 	if r.u.hijacked {
 		return io.Copy(struct{ io.Writer }{r.u}, src)
 	}
-	r.u.answers()
-	return r.u.ResponseWriter.(io.ReaderFrom).ReadFrom(src) //nolint:errcheck // writer has looked
+	// Of nothing no head is made.
+	n, err := r.u.ResponseWriter.(io.ReaderFrom).ReadFrom(src) //nolint:errcheck // writer has looked
+	if n > 0 {
+		r.u.answers()
+	}
+	return n, err
 }
 
 // headerNower is the WriteHeaderNow of a writer that has one.

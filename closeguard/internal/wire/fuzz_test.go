@@ -206,6 +206,9 @@ func referenceHead(stream []byte) headRecord {
 		r.n += len(line)
 		text, whole := strings.CutSuffix(line, "\n")
 		if !whole {
+			if begun := "HTTP/1."; r.status == 0 && !strings.HasPrefix(text, begun) && !strings.HasPrefix(begun, text) {
+				r.bad, r.n = true, 0
+			}
 			return r
 		}
 		text = strings.TrimSuffix(text, "\r")

@@ -1,6 +1,12 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
+
+// protocol is what every response begins with.
+const protocol = "HTTP/1."
 
 // maxHead is how long an HTTP head may be before its end is no longer looked for.
 const maxHead = 64 << 10
@@ -39,6 +45,9 @@ func (h *Head) Feed(p []byte) int {
 			h.bad, h.line = true, nil
 		case i < 0:
 			h.line = append(h.line, line...)
+			if start := h.line[:min(len(h.line), len(protocol))]; h.Status == 0 && !strings.HasPrefix(protocol, string(start)) {
+				h.bad, h.line = true, nil
+			}
 			return n
 		case len(h.line) > 0:
 			h.line = append(h.line, line...)
@@ -80,7 +89,7 @@ func (h *Head) take(line []byte) {
 func status(line []byte) int {
 	version, rest, _ := bytes.Cut(line, []byte(" "))
 	digits, _, _ := bytes.Cut(rest, []byte(" "))
-	if !bytes.HasPrefix(version, []byte("HTTP/1.")) || len(digits) != 3 {
+	if !bytes.HasPrefix(version, []byte(protocol)) || len(digits) != 3 {
 		return 0
 	}
 	code := 0
