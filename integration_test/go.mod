@@ -7,10 +7,20 @@ replace github.com/closeguard/ws => ../
 require (
 	github.com/closeguard/ws v0.0.0-00010101000000-000000000000
 	github.com/coder/websocket v1.8.15
+	github.com/felixge/httpsnoop v1.0.4
 	github.com/gin-gonic/gin v1.12.0
 	github.com/go-chi/chi/v5 v5.5.0
+	github.com/gorilla/handlers v1.5.2
 	github.com/gorilla/websocket v1.5.3
+	github.com/labstack/echo/v4 v4.13.4
 	pgregory.net/rapid v1.3.0
+)
+
+require (
+	github.com/labstack/gommon v0.4.2 // indirect
+	github.com/mattn/go-colorable v0.1.14 // indirect
+	github.com/valyala/bytebufferpool v1.0.0 // indirect
+	github.com/valyala/fasttemplate v1.2.2 // indirect
 )
 
 require (
