@@ -181,7 +181,7 @@ func (f *lifetime) ping() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := l.machine()
-	if r := m.Record(); !r.Open() || m.Stage() >= closing.Ending || m.Busy() {
+	if r := m.Record(); !r.Open() || m.Stage() >= closing.Ending || m.Busy() || m.HalfClosed() {
 		return
 	}
 	if l.out.Locked() {

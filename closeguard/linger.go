@@ -104,7 +104,7 @@ func (r *lingerer) look() {
 // and the program waits for this.
 func (r *lingerer) lookFirstYielding() {
 	l := r.link
-	if !l.resumable || !l.end.MayBegin() || l.end.TheirCloseCame() || l.in.Locked() {
+	if !l.resumable || !l.end.MayBegin() && !l.end.HalfClosed() || l.end.TheirCloseCame() || l.in.Locked() {
 		return
 	}
 	unread, _ := unreadBytes(l.raw.Conn)

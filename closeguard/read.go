@@ -110,7 +110,7 @@ func (l *link) readGate() error {
 	case m.Limit() != cause.None:
 		return &limitError{sentinel(m.Limit())}
 	}
-	if r := m.Record(); r.Complete() {
+	if r := m.Record(); r.Complete() || m.Out() == closing.Lost && r.Received != nil && r.Down == nil && !r.Aborted {
 		if l.eofEndsMessage && l.in.scan.InMessage() {
 			return &truncatedError{io.EOF.Error()} // rule 8
 		}

@@ -55,6 +55,10 @@ type (
 		Reason
 	}
 
+	// LibraryHalfClosed: the library is about to end our direction of the stream, and
+	// reads on. Bare is as in LibraryClosed.
+	LibraryHalfClosed struct{ Bare *Frame }
+
 	// Called: a call of the library's has returned.
 	Called struct{ Read bool }
 
@@ -133,31 +137,32 @@ type (
 	Tick struct{ Facts Facts }
 )
 
-func (TheirClose) input()      {}
-func (TheirFault) input()      {}
-func (Trailed) input()         {}
-func (Heard) input()           {}
-func (Discarded) input()       {}
-func (ReadEnded) input()       {}
-func (WriteFailed) input()     {}
-func (TransportClosed) input() {}
-func (RanOut) input()          {}
-func (TCPClosed) input()       {}
-func (LibraryClosed) input()   {}
-func (Called) input()          {}
-func (ReadAgain) input()       {}
-func (Ask) input()             {}
-func (Joined) input()          {}
-func (Told) input()            {}
-func (Forget) input()          {}
-func (CutOff) input()          {}
-func (LimitReached) input()    {}
-func (Wrote) input()           {}
-func (FrameCut) input()        {}
-func (WireBroken) input()      {}
-func (AtBoundary) input()      {}
-func (Disowned) input()        {}
-func (SliceBegun) input()      {}
-func (SliceOver) input()       {}
-func (Looked) input()          {}
-func (Tick) input()            {}
+func (TheirClose) input()        {}
+func (TheirFault) input()        {}
+func (Trailed) input()           {}
+func (Heard) input()             {}
+func (Discarded) input()         {}
+func (ReadEnded) input()         {}
+func (WriteFailed) input()       {}
+func (TransportClosed) input()   {}
+func (RanOut) input()            {}
+func (TCPClosed) input()         {}
+func (LibraryClosed) input()     {}
+func (LibraryHalfClosed) input() {}
+func (Called) input()            {}
+func (ReadAgain) input()         {}
+func (Ask) input()               {}
+func (Joined) input()            {}
+func (Told) input()              {}
+func (Forget) input()            {}
+func (CutOff) input()            {}
+func (LimitReached) input()      {}
+func (Wrote) input()             {}
+func (FrameCut) input()          {}
+func (WireBroken) input()        {}
+func (AtBoundary) input()        {}
+func (Disowned) input()          {}
+func (SliceBegun) input()        {}
+func (SliceOver) input()         {}
+func (Looked) input()            {}
+func (Tick) input()              {}

@@ -173,6 +173,12 @@ func (m *Machine) TakesNoMore() bool {
 	return m != nil && (m.record.Sent != nil || m.out.rest != nil || m.out.State == Lost || m.out.State == Sending && m.out.By == Guard)
 }
 
+// HalfClosed reports whether the library has ended our direction of the stream without
+// a Close, and nothing has come since that ends the connection.
+func (m *Machine) HalfClosed() bool {
+	return m != nil && m.out.State == Lost && m.record.Open()
+}
+
 // TheirCloseCame reports whether the peer's Close is whole.
 func (m *Machine) TheirCloseCame() bool {
 	return m != nil && (m.record.Received != nil || m.crossed != nil)
@@ -265,6 +271,8 @@ func (m *Machine) onProgram(in Input, now time.Duration) {
 	switch in := in.(type) {
 	case LibraryClosed:
 		m.libraryClosed(in, now)
+	case LibraryHalfClosed:
+		m.halfClose(in, now)
 	case Called:
 		m.called = now
 		if in.Read {
@@ -306,6 +314,7 @@ func (m *Machine) theirClose(in TheirClose, now time.Duration) {
 }
 
 func (m *Machine) sawClose(payload []byte, now time.Duration) {
+	m.whyUnanswered()
 	m.record.sawClose(payload, now)
 	if m.record.Illegal != nil {
 		m.why.Add(cause.ProtocolError, m.record.Illegal)
@@ -357,7 +366,7 @@ func (m *Machine) endOfReading(r Reason) {
 }
 
 func (m *Machine) writeFailed(r Reason) {
-	if m.stage >= Ending {
+	if m.stage >= Ending || m.HalfClosed() { // it was our end that it ran into
 		return
 	}
 	m.sawEnd(r)
@@ -370,6 +379,7 @@ func (m *Machine) writeFailed(r Reason) {
 }
 
 func (m *Machine) sawEnd(r Reason) {
+	m.whyUnanswered()
 	if m.record.Down == nil {
 		m.why.Add(r.Cause, r.Err)
 	}
@@ -397,17 +407,39 @@ func (m *Machine) replay(now time.Duration) {
 }
 
 func (m *Machine) libraryClosed(in LibraryClosed, now time.Duration) {
-	if !m.MayBegin() {
+	if !m.MayBegin() && !m.HalfClosed() {
 		return
 	}
 	if m.record.Open() && m.record.TimedOut == (Reason{}) && in.Cause != cause.None {
 		m.why.Add(in.Cause, in.Err)
 	}
 	m.noteGivingUp()
-	if f, ok := m.record.bareAnswer(in.Bare); ok {
+	if f, ok := m.record.bareAnswer(in.Bare); ok && !m.HalfClosed() {
 		m.begin(m.record.ours(f), now)
 	} else {
 		m.record.abort()
+	}
+}
+
+// halfClose ends our direction: no Close of ours can follow, unless one is due first.
+func (m *Machine) halfClose(in LibraryHalfClosed, now time.Duration) {
+	if !m.MayBegin() {
+		return
+	}
+	if f, ok := m.record.bareAnswer(in.Bare); ok {
+		if m.record.Open() {
+			m.why.Add(cause.BareClose, nil)
+		}
+		m.begin(m.record.ours(f), now)
+		return
+	}
+	m.out.State, m.line = Lost, writeDied
+}
+
+// whyUnanswered adds, where the library has half-closed, why the peer got no Close.
+func (m *Machine) whyUnanswered() {
+	if m.HalfClosed() {
+		m.why.Add(cause.BareClose, nil)
 	}
 }
 
@@ -429,6 +461,11 @@ func (m *Machine) ask(in Ask, now time.Duration) {
 			m.why.Add(in.Cause, in.Err)
 		}
 		m.begin(m.record.ours(in.Frame), now)
+	case m.HalfClosed(): // the peer can't be told
+		m.told(in.Reason)
+		m.whyUnanswered()
+		m.record.intend(in.Frame, in.Frame.Check(m.record.Role) == nil)
+		m.record.abort()
 	case in.Insist && m.stage < Ending && !m.Busy():
 		m.record.ours(in.Frame)
 	}

@@ -108,7 +108,7 @@ func (w *world) wrote(how byte) {
 // step is one thing that happens.
 func (w *world) step() {
 	app := &w.facts.App
-	switch b := w.byte(); b % 24 {
+	switch b := w.byte(); b % 25 {
 	case 0:
 		w.On(TheirClose{closePayload(uint16(w.frame().Code), "")}, w.now)
 	case 1:
@@ -178,6 +178,14 @@ func (w *world) step() {
 		}
 	case 22:
 		w.On(RanOut{Reason{cause.ReadTimeout, io.ErrNoProgress}}, w.now)
+	case 24:
+		in := LibraryHalfClosed{}
+		if f := w.frame(); f.Code == 1000 {
+			in.Bare = &f
+		}
+		if !app.Closed {
+			w.On(in, w.now)
+		}
 	default:
 		w.pass(time.Duration(w.byte()) * 100 * time.Millisecond)
 	}
