@@ -74,6 +74,9 @@ func (d guardDriver) Witness(ctx context.Context, about driver.About) net.Conn {
 	}
 	info.Subprotocol, info.Attrs = about.Subprotocol, about.Attrs
 	l := g.newLink(ctx, info)
+	if about.Request != nil {
+		l.offer(about.Request)
+	}
 	l.phase, l.opening, l.raw = phaseWitness, nil, transport{unseen{}}
 	l.needEnding().ctx = ctx
 	l.opened = g.now()

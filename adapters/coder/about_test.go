@@ -2,6 +2,7 @@ package coder_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/closeguard/ws/adapters/coder"
@@ -30,9 +31,10 @@ func TestReducedModeAsksAboutTheRequest(t *testing.T) {
 			c.CloseNow()
 		})
 	})
+	s.dialer.Subprotocols = []string{"chat.v3"} // which the server doesn't speak
 	p := dial(t, s)
 	defer p.Close()
-	if info := s.event(t).Connection(); info.Route != "of /" || info.Remote != "192.0.2.7" || info.Path != "/" {
+	if info := s.event(t).Connection(); info.Route != "of /" || info.Remote != "192.0.2.7" || info.Path != "/" || !slices.Equal(info.Offered, []string{"chat.v3"}) {
 		t.Errorf("info: %+v", info)
 	}
 }

@@ -35,10 +35,8 @@ func newHandler(guard *closeguard.Guard, ended *closes, limit int64) http.Handle
 // the handler tells.
 func witness(guard *closeguard.Guard, r *http.Request) driver.Conn {
 	nc := guard.Driver().Witness(r.Context(), driver.About{
-		Remote: r.RemoteAddr,
-		Route:  r.Pattern,
-		Path:   r.URL.Path,
-		Attrs:  attrs(r),
+		Request: r,
+		Attrs:   attrs(r),
 	})
 	return nc.(*closeguard.Conn).Driver()
 }
