@@ -38,7 +38,7 @@ func ends() []row {
 		died("TLS ends inside a message", "pitfall 1", cut(7, hello), finBelow).onlyWith("wss"),
 		{
 			name: "we close because of the peer's FIN", source: "pitfall 4", app: app{fails: closes(1011, "gone")}, peer: []step{fin},
-			wire: "FIN", event: `dropped 1006, intended 1011 "gone"`,
+			wire: `close 1011 "gone"; FIN`, event: `dropped 1006, sent 1011 "gone"`,
 		},
 		{
 			name: "we close before we have read the peer's FIN", source: "pitfall 4", app: app{reads: one, does: []deed{all(closes(1011, "gone"), drops)}},
