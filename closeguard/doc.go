@@ -36,7 +36,8 @@
 //  9. The guard's own Close goes between two frames, never into one.
 //  10. Every connection yields one Opened and one close event.
 //  11. It does no harm: optional interfaces, early bytes, TLS, compression,
-//     other middleware.
+//     other middleware. The request's context ends, as without a guard, when
+//     reading by the bufio.Reader of Hijack fails.
 //  12. It is cheap: no goroutine and no timer per open connection, nothing
 //     allocated per message, no byte held back.
 //

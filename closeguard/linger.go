@@ -2,6 +2,7 @@ package closeguard
 
 import (
 	"container/list"
+	"io"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 type lingerer struct {
 	link  *link
 	place *list.Element // among the guard's lingerers and guarded by their mu; nil: it is not there
+	owed  io.Reader     // net/http's, of which a Read has to fail; nil: none has
 }
 
 var lingerBuffers = sync.Pool{New: func() any { return new([4096]byte) }}
@@ -65,6 +67,7 @@ func (r *lingerer) read(turn func() (by time.Time, more bool)) {
 	defer lingerBuffers.Put(buf)
 	l.on(closing.SliceBegun{})
 	for by, more := turn(); more; by, more = turn() {
+		r.payYielding(buf[:])
 		n, alive := r.discardYielding(buf[:], by)
 		if n == 0 && alive {
 			l.on(closing.Looked{Facts: l.facts()})
@@ -131,13 +134,19 @@ func (r *lingerer) discardYielding(buf []byte, by time.Time) (n int, alive bool)
 	l.readBy(by)
 	l.yield(func() { n, err = l.raw.Read(buf) })
 	n, err = counted(n, len(buf), err)
+	return n, r.took(buf[:n], err)
+}
+
+// took takes what a Read of the guard's brought, and says whether more can come.
+func (r *lingerer) took(p []byte, err error) (alive bool) {
+	l := r.link
 	if l.end.Stage() >= closing.Ending {
-		return n, false
+		return false
 	}
-	l.afterRead(buf[:n], err) //nolint:errcheck // nobody is there to be told
-	if n > 0 {
+	l.afterRead(p, err) //nolint:errcheck // nobody is there to be told
+	if len(p) > 0 {
 		l.guard.lingerers.heard(r)
-		l.on(closing.Discarded{Bytes: n})
+		l.on(closing.Discarded{Bytes: len(p)})
 	}
-	return n, err == nil || ranOut(err)
+	return err == nil || ranOut(err)
 }

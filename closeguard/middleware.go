@@ -207,10 +207,11 @@ func (u *upgrade) take(raw net.Conn) *Conn {
 func divert(rw *bufio.ReadWriter, c *Conn) (early []byte) {
 	buffered, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	early = bytes.Clone(buffered)
-	if len(early) == 0 {
-		rw.Reader.Reset(c)
+	rw.Reader.Discard(len(early)) //nolint:errcheck // they are there
+	if rd := c.reader(rw.Reader); len(early) == 0 {
+		rw.Reader.Reset(rd)
 	} else {
-		rw.Reader = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), c), max(rw.Reader.Size(), len(early)))
+		rw.Reader = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), rd), max(rw.Reader.Size(), len(early)))
 		rw.Reader.Peek(len(early)) //nolint:errcheck // they are there
 	}
 	rw.Writer.Reset(c)

@@ -224,6 +224,16 @@ var allowed = []row{
 		},
 	},
 	{
+		"the request's context ends when a Read by the hijacked reader finds that the guard has ended TCP",
+		"rules 6, 7 and 11",
+		func(d difference) bool {
+			ends := d.is(ofContext) && strings.HasPrefix(d.bare, "not ended") && strings.HasPrefix(d.guarded, "ended") ||
+				d.verb() == awaitsContext && d.bare == blocked && d.guarded == "context.Canceled"
+			return ends && (d.sc.library == ownLibrary || d.sc.library == xnetLibrary) && closed(d.g) && d.g.end != stillOpen &&
+				d.sc.triedBefore(len(d.sc.steps), d.g, readings...)
+		},
+	},
+	{
 		"who reads long after its own Close finds that the guard has read the answer",
 		"rule 6",
 		func(d difference) bool {

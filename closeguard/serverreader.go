@@ -1,0 +1,117 @@
+package closeguard
+
+import (
+	"bufio"
+	"io"
+	"reflect"
+	"runtime"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
+)
+
+// serverReader is what the bufio.Reader of Hijack reads from: the guarded connection,
+// by way of net/http's own reader, which ends the request's context when a Read of
+// it fails. Libraries that read from the net.Conn let go of it at once.
+type serverReader struct {
+	conn  *Conn
+	below io.Reader // net/http's
+}
+
+// reader is what the bufio.Reader of Hijack is to read from in place of what it
+// reads from now, of which nothing is buffered any more.
+func (c *Conn) reader(rd *bufio.Reader) io.Reader {
+	s := &serverReader{conn: c}
+	rd.WriteTo(s) //nolint:errcheck // it only hands over what it reads from
+	if t := reflect.TypeOf(s.below); t == nil || t.Kind() != reflect.Pointer || t.Elem().PkgPath() != "net/http" {
+		return c // a wrapper's, which net/http doesn't see fail
+	}
+	return s
+}
+
+// ReadFrom gets what a bufio.Reader reads from, and reads nothing.
+func (s *serverReader) ReadFrom(r io.Reader) (int64, error) {
+	s.below = r
+	return 0, io.EOF
+}
+
+// Write is there because WriteTo asks for a Writer. It takes nothing.
+func (s *serverReader) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// Read is Conn.Read by way of net/http's reader. That has to see also the errors
+// that the guard gives without a Read of the transport's.
+func (s *serverReader) Read(p []byte) (n int, err error) {
+	defer runtime.KeepAlive(s.conn)
+	l := s.conn.link
+	if err := l.beginRead(); err != nil {
+		s.fail()
+		return 0, err
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			l.readPanicked()
+		}
+	}()
+	n, failed := s.below.Read(p)
+	returned = true
+	if n, err = l.endRead(p, n, failed); err != nil && failed == nil {
+		s.fail()
+	}
+	return n, err
+}
+
+// fail makes a Read of net/http's fail. Where that may take a moment, because the
+// guard reads or TCP is just being closed, it happens in the background.
+func (s *serverReader) fail() {
+	l := s.conn.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := &l.needEnding().linger
+	r.owed = s.below
+	reads := l.in.Locked()
+	if state := l.end.Reader(); reads && l.end.Stage() < closing.Ending && (state == closing.Slice || state == closing.AwaitFIN) {
+		l.readBy(past) // the guard looks up from its reading
+	}
+	if l.ended.Load() || l.resumable && !reads && l.end.Stage() < closing.Ending {
+		l.yield(r.pay)
+	} else {
+		l.guard.lookers.Do(r.pay)
+	}
+}
+
+// pay makes the Read fail that is owed to net/http, when nobody reads.
+func (r *lingerer) pay() {
+	l := r.link
+	defer l.survive()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.in.Lock(&l.mu, func() bool { return r.owed == nil }) {
+		return
+	}
+	defer l.run()
+	defer l.in.Unlock()
+	buf := lingerBuffers.Get().(*[4096]byte)
+	defer lingerBuffers.Put(buf)
+	r.payYielding(buf[:])
+}
+
+// payYielding is pay for whoever has the direction's lock. A deadline in the past
+// makes the Read fail before it has read anything, but for what TLS has decrypted
+// already: that is the guard's to look at.
+func (r *lingerer) payYielding(buf []byte) {
+	l := r.link
+	for r.owed != nil {
+		server := r.owed
+		var n int
+		var err error
+		if l.end.Stage() < closing.Ending { // else TCP is as good as closed
+			l.readBy(past)
+		}
+		l.yield(func() { n, err = server.Read(buf) })
+		n, err = counted(n, len(buf), err)
+		if r.took(buf[:n], err); err != nil || n == 0 {
+			r.owed = nil
+			l.in.Broadcast()
+		}
+	}
+}
