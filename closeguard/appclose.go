@@ -15,7 +15,7 @@ func (l *link) close(why cause.Cause) error {
 	switch {
 	case l.phase != phaseOpen:
 		return l.closePlainYielding()
-	case l.app.Closed:
+	case l.app.Closed && (why == cause.BareClose || !l.end.awaitsWord()):
 		return l.raw.errClosed("close")
 	}
 	l.libraryDone()
@@ -23,10 +23,14 @@ func (l *link) close(why cause.Cause) error {
 		l.wakeServed()
 		return nil
 	}
-	if !l.ended.Load() && (l.app.UnderMiddleware || l.machine().MayBegin()) && unwinding() {
+	if !l.ended.final() && (l.app.UnderMiddleware || l.machine().MayBegin()) && unwinding() {
 		l.app.Panic = max(l.app.Panic, closing.PanicAwaited)
 	}
 	l.needEnding().linger.lookFirstYielding()
+	if why == cause.BareClose && l.end.closedForContextYielding() {
+		return nil
+	}
+	l.end.word = 0
 	var bare *closing.Frame
 	if l.machine().MayBegin() { // no silent end (rule 5)
 		bare = l.bareCloseYielding()
@@ -66,6 +70,7 @@ func (l *link) libraryDone() {
 		return
 	}
 	l.app.Closed = true
+	l.ended.grow(known)
 	l.disableFast()
 	m := l.machine()
 	if r := m.Record(); !l.out.Locked() && !m.CloseCut() && r.TimedOut.Err == nil {

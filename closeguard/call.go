@@ -2,6 +2,8 @@ package closeguard
 
 import (
 	"context"
+	"errors"
+	"net"
 
 	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/driver"
@@ -9,7 +11,8 @@ import (
 )
 
 // The three calls of a library's: one whose context can't end, one that began after
-// the end, and one whose context is watched.
+// the library had closed or the program knew of the end, and one whose context is
+// watched.
 type (
 	call     struct{ link *link }
 	lateCall struct{ link *link }
@@ -29,7 +32,7 @@ type watched struct{ first *place }
 func (d connDriver) Begin(ctx context.Context) driver.Call {
 	l := d.conn.link
 	switch {
-	case l.ended.Load():
+	case l.ended.late():
 		return lateCall{l}
 	case ctx == nil || ctx.Done() == nil:
 		return call{l}
@@ -50,16 +53,26 @@ func (p *place) Keep(err error) error {
 func (c call) End(err error, telling bool) error     { return c.link.endCall(err, telling, false) }
 func (c lateCall) End(err error, telling bool) error { return c.link.endCall(err, telling, true) }
 
+// End says of a call whose context has closed the connection that it was the context:
+// what the library says may be net.ErrClosed alone, as it happens.
 func (p *place) End(err error, telling bool) error {
-	p.leave()
-	return p.link.endCall(err, telling, false)
+	canceled := p.leave()
+	err = p.link.endCall(err, telling, false)
+	if canceled != nil && errors.Is(err, net.ErrClosed) && !errors.Is(err, canceled.Err()) {
+		if _, ended := find[CloseEvent](err); !ended {
+			return conceal(join(canceled.Err(), err))
+		}
+	}
+	return err
 }
 
-// leave stops watching the call's context.
-func (p *place) leave() {
+// leave stops watching the call's context, and returns it if it has ended.
+func (p *place) leave() (canceled context.Context) {
 	p.link.mu.Lock()
 	defer p.link.mu.Unlock()
-	p.link.noteCanceled(p.free())
+	canceled = p.free()
+	p.link.noteCanceled(canceled)
+	return canceled
 }
 
 // endCall returns the error that the program shall see of a call that is over.
@@ -81,6 +94,7 @@ func (l *link) endCall(err error, telling, late bool) error {
 		l.on(closing.Told{Reason: closing.Reason{Cause: cause.None, Err: err}})
 	}
 	if ev := l.event(err, late); ev != nil {
+		l.ended.grow(known)
 		return ev
 	}
 	return err

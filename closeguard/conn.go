@@ -134,7 +134,11 @@ func (l *link) askToClose(f CloseFrame) (open bool) {
 	defer l.mu.Unlock()
 	if l.phase == phaseOpen {
 		l.on(closing.Ask{Frame: f.inside(), Insist: true, Takeover: true})
-		l.runYielding()
+		if l.app.Gone() {
+			l.finishCloseYielding()
+		} else {
+			l.runYielding()
+		}
 	}
 	return l.phase == phaseOpen
 }
@@ -171,7 +175,7 @@ func (c *Conn) Driver() driver.Conn { return connDriver{c} }
 // abandoned is for when the program has dropped the Conn. It doesn't block.
 func (left *left) abandoned() {
 	l := left.link
-	if l.ended.Load() {
+	if l.ended.final() {
 		return
 	}
 	l.guard.callers.Do(func() {

@@ -63,7 +63,7 @@ func (l *link) waitDone() <-chan struct{} {
 	a := l.needAudience()
 	if a.done == nil {
 		a.done = make(chan struct{})
-		if l.ended.Load() {
+		if l.ended.final() {
 			close(a.done)
 		}
 	}

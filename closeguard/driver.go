@@ -146,7 +146,7 @@ func (d connDriver) fail() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := l.machine()
-	if r := m.Record(); l.phase != phaseOpen || l.app.Serving || !r.Open() || m.Busy() {
+	if r := m.Record(); l.phase != phaseOpen || l.app.Serving || !r.Open() || m.Busy() || l.end.awaitsWord() {
 		return false
 	}
 	l.failYielding(closing.CutUnread)
@@ -192,7 +192,7 @@ func (d connDriver) conclude(in closing.Input) {
 	l := d.conn.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended.Load() {
+	if l.ended.final() {
 		return
 	}
 	if _, closed := in.(closing.CutOff); !closed || l.machine().Record().First == closing.Nobody {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 
+	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
@@ -26,6 +27,7 @@ type ending struct {
 
 	counted bool // as closing, in the guard's Stats
 
+	word  instant // until when the program may say how to close, after a context made the library close; 0: no more
 	sent  flow    // at the last look
 	acked instant // when the peer was seen to acknowledge some of it
 }
@@ -51,6 +53,44 @@ func (e *ending) lookAtAcks(raw transport, now instant) {
 	}
 }
 
+// closedForContextYielding reports whether the library has closed because a context has
+// ended, and not because the program wants to be rid of the connection. If the
+// context's cause chooses a Close, that is sent; else the program is given a moment to
+// close as it likes.
+func (e *ending) closedForContextYielding() bool {
+	l, r := e.ours.link, e.Record()
+	l.noteCanceled(l.watched.canceled())
+	if r.TimedOut.Cause != cause.Context || !r.Open() || !e.MayBegin() {
+		return false
+	}
+	if chosen := chosenBy(r.TimedOut.Err); chosen != nil {
+		l.on(closing.Told{Reason: closing.Reason{Cause: cause.None, Err: r.TimedOut.Err}})
+		l.on(closing.Ask{Frame: chosen.frame.inside()})
+		l.finishCloseYielding()
+		return true
+	}
+	e.word = l.guard.now() + closing.LastWait
+	l.wakeServed()
+	l.schedule()
+	return true
+}
+
+// awaitsWord reports whether the program may still say how to close.
+func (e *ending) awaitsWord() bool { return e != nil && e.word != 0 && e.MayBegin() }
+
+// lookAtWord ends the connection of a program that said nothing.
+func (e *ending) lookAtWord(now instant) {
+	if !e.awaitsWord() || now < e.word {
+		return
+	}
+	e.word = now + closing.LastWait
+	l := e.ours.link
+	l.guard.callers.Do(func() {
+		defer l.survive()
+		l.close(cause.None) //nolint:errcheck // nobody is there to be told
+	})
+}
+
 // machine is the closing handshake, to be asked.
 func (l *link) machine() *closing.Machine {
 	if l.end == nil {
@@ -70,7 +110,7 @@ func (l *link) needEnding() *ending {
 
 // noteBegin counts the connection as closing once something points to the end.
 func (e *ending) noteBegin() {
-	if l := e.ours.link; !e.counted && e.Stage() > closing.Open && l.number != 0 && !l.ended.Load() {
+	if l := e.ours.link; !e.counted && e.Stage() > closing.Open && l.number != 0 && !l.ended.final() {
 		e.counted = true
 		l.guard.begun()
 	}
@@ -80,10 +120,10 @@ func (e *ending) noteBegin() {
 func (l *link) noteEnd() {
 	e := l.end
 	e.ours.wake()
-	if e.Stage() < closing.Ended || l.ended.Load() {
+	if e.Stage() < closing.Ended || l.ended.final() {
 		return
 	}
-	l.ended.Store(true)
+	l.ended.grow(final)
 	l.guard.lingerers.remove(&e.linger)
 	for _, r := range e.rounds {
 		r.ended(l)

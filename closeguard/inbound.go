@@ -27,7 +27,7 @@ func (l *link) afterRead(p []byte, err error) error {
 			return err
 		}
 	case phaseOpen:
-		if len(p) > 0 && !l.ended.Load() {
+		if len(p) > 0 && !l.ended.final() {
 			l.in.Touch(l.guard.now())
 			if l.end != nil {
 				l.on(closing.Heard{})

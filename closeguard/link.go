@@ -33,7 +33,7 @@ type link struct {
 	mu     sync.Mutex
 	raw    transport // without a net.Conn until the program hijacks or wraps it
 	conn   weak.Pointer[Conn]
-	ended  atomic.Bool // TCP is closed and the end is final
+	ended  finality
 	phase  phase
 	role   Role
 	errand errand
@@ -54,6 +54,23 @@ type link struct {
 	watched  watched   // contexts of calls
 	audience *audience // nil if nobody is to be told
 }
+
+// finality is how final the end is, for whoever doesn't have mu. It only grows.
+type finality struct{ atomic.Uint32 }
+
+const (
+	known uint32 = iota + 1 // the library has closed its net.Conn, or a call has returned the end
+	final                   // TCP is closed, and nothing more will be known
+)
+
+// grow is for whoever has mu.
+func (f *finality) grow(to uint32) { f.Store(max(f.Load(), to)) }
+
+// late reports whether a call that begins now comes after the end.
+func (f *finality) late() bool { return f.Load() >= known }
+
+// final reports whether nothing more will be known.
+func (f *finality) final() bool { return f.Load() >= final }
 
 // traits are what the guard knows about a connection's transport and library.
 type traits struct {
@@ -217,6 +234,9 @@ func (l *link) schedule() {
 			l.end.lookAtAcks(l.raw, l.guard.now()) // what is acknowledged from now on counts
 		}
 	}
+	if l.end.awaitsWord() && (due <= 0 || l.end.word < due) {
+		due = l.end.word
+	}
 	if at, _ := l.life.next(); at > 0 && (due <= 0 || at < due) {
 		due = at
 	}
@@ -236,6 +256,7 @@ func (l *link) Wake() {
 		l.end.lookAtAcks(l.raw, l.guard.now())
 		l.end.On(closing.Tick{Facts: l.facts()}, l.guard.now())
 		l.run()
+		l.end.lookAtWord(l.guard.now())
 	}
 	l.life.tick()
 	l.schedule()

@@ -45,6 +45,10 @@ func (d connDriver) returned(err error) {
 	outermost, _ := find[coded](err)
 	chosen, _ := outermost.(*closeError) // one inside another event is that event's
 	r := l.machine().Record()
+	if why := d.canceledFor(err); why != nil && outermost == nil {
+		chosen = chosenBy(why)
+		err = join(err, why)
+	}
 	var f CloseFrame
 	switch {
 	case chosen != nil:
@@ -68,6 +72,27 @@ func (d connDriver) returned(err error) {
 		l.on(closing.Told{Reason: closing.Reason{Cause: cause.HandlerError, Err: err}})
 	}
 	l.handlerDoneYielding(f)
+}
+
+// canceledFor is the cause of the context whose end a handler's error tells of: that
+// of a call of the library's, or the request's. It is nil if the error tells of none.
+func (d connDriver) canceledFor(err error) error {
+	l := d.conn.link
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && !(l.app.Closed && errors.Is(err, net.ErrClosed)) {
+		return nil
+	}
+	if t := l.machine().Record().TimedOut; t.Cause == cause.Context {
+		return t.Err
+	}
+	return context.Cause(l.context())
+}
+
+// chosenBy is the choice of a Close in the cause of a context's end, nil if there is
+// none.
+func chosenBy(why error) *closeError {
+	outermost, _ := find[coded](why)
+	chosen, _ := outermost.(*closeError) //nolint:errorlint // the tree was walked
+	return chosen
 }
 
 // isDone reports whether a handler's error says only that it is done: a timeout, a

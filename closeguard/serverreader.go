@@ -72,7 +72,7 @@ func (s *serverReader) fail() {
 	if state := l.end.Reader(); reads && l.end.Stage() < closing.Ending && (state == closing.Slice || state == closing.AwaitFIN) {
 		l.readBy(past) // the guard looks up from its reading
 	}
-	if l.ended.Load() || l.resumable && !reads && l.end.Stage() < closing.Ending {
+	if l.ended.final() || l.resumable && !reads && l.end.Stage() < closing.Ending {
 		l.yield(r.pay)
 	} else {
 		l.guard.lookers.Do(r.pay)

@@ -17,7 +17,9 @@ import (
 // Event and Translate may be called at any time from anywhere.
 //
 // A context that ends during a call closes the connection, as in the library.
-// Nobody meant to close it then, so no Close frame is made up.
+// Nobody meant to close it then, so no Close frame is made up: if the context's cause
+// is a closeguard.Error, that is sent; else the program has a second in which Close
+// and CloseWith still send theirs.
 type Conn struct {
 	*websocket.Conn
 	guard *closeguard.Conn // in reduced mode a witness
@@ -33,8 +35,9 @@ type streams struct {
 	writer messageWriter
 
 	closeRead struct {
-		once sync.Once
-		ctx  context.Context
+		once  sync.Once
+		ctx   context.Context
+		freed atomic.Bool // it was its CloseNow of the library's that was the first
 	}
 }
 
@@ -120,12 +123,17 @@ func (c *Conn) Close(code websocket.StatusCode, reason string) error {
 // CloseNow closes TCP at once, as the library's method does, and sends no Close
 // frame; if one was sent before, by either side, the guard finishes the closing
 // handshake in the background. Inside a Handler's function it only wakes the
-// reader: the frame is chosen when the function returns.
+// reader: the frame is chosen when the function returns. As the library's, it
+// returns an error that is net.ErrClosed if the program or the peer had closed
+// the connection before.
 func (c *Conn) CloseNow() error {
 	if c.Guarded() {
 		c.guard.Driver().CloseNow()
-		c.Conn.CloseNow() //nolint:errcheck // it frees the library's side
-		return nil
+		err := c.Conn.CloseNow()
+		if s := c.streams.Load(); s != nil && s.closeRead.freed.CompareAndSwap(true, false) {
+			return nil
+		}
+		return err
 	}
 	err := c.Conn.CloseNow()
 	c.awaitUnseen()

@@ -77,7 +77,9 @@ func (c *Conn) readToEnd(ctx context.Context) error {
 		c.Conn.CloseNow()                                                       //nolint:errcheck // the same
 		return c.Event()
 	}
-	c.Conn.CloseNow() //nolint:errcheck // err tells
+	if c.Conn.CloseNow() == nil {
+		c.needStreams().closeRead.freed.Store(true) // the program's is still to come
+	}
 	err = c.end(call, err, reading)
 	if !c.Guarded() {
 		c.guard.Driver().Closed()

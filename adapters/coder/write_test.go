@@ -300,3 +300,24 @@ func TestWritersTakeTurns(t *testing.T) {
 	c.Abort()
 	expectEvent(t, s.event(t), "dropped")
 }
+
+// Once a call has returned the end, the next one comes after it: whether its error is
+// net.ErrClosed doesn't depend on whether TCP is closed by then.
+func TestACallAfterTheEnd(t *testing.T) {
+	for range 20 {
+		s, c, p := connect(t, closeguard.Options{})
+		p.send(frame(0x88, closePayload(4000, "")), frame(0x81, "more")) // the guard waits for the end of TCP
+		err := readMessage(c)
+		expectEvent(t, err, "peer closed 4000")
+		if errors.Is(err, net.ErrClosed) {
+			t.Errorf("the Read that tells of it: %v is net.ErrClosed", err)
+		}
+		err = c.Write(t.Context(), websocket.MessageText, nil)
+		expectEvent(t, err, "peer closed 4000")
+		if !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the Write after it: %v isn't net.ErrClosed", err)
+		}
+		p.Close()
+		s.event(t)
+	}
+}

@@ -73,7 +73,8 @@ type Conn interface {
 
 	// Begin begins a call of the library. The ctx is the one that the library is
 	// given and closes the connection for when it ends; nil if it takes none. A
-	// connection that a context ended gets no Close of the guard's making.
+	// connection that a context ended gets no Close of the guard's making, but that of
+	// a cause that is a closeguard.Error, and for a second the program's.
 	Begin(ctx context.Context) Call
 
 	// CheckClose reads the payload of a Close that the program wants to send. The
@@ -81,8 +82,9 @@ type Conn interface {
 	CheckClose(payload []byte) (code int, reason string, err error)
 
 	// Serve runs a handler for the connection and closes it as the handler's
-	// return says: nil 1000; a closeguard.Error its frame; a timeout, a context's
-	// end, or net.ErrClosed after a Close of its own, Options.BareClose; any other
+	// return says: nil 1000; a closeguard.Error its frame, also if it is the cause of
+	// the end of a context, a call's or the request's, that the error tells of; a
+	// timeout, a context's end, or net.ErrClosed after a Close of its own, Options.BareClose; any other
 	// error, and a panic, which goes on, 1011 with a fixed text. After a frame of
 	// the peer's that broke a rule of framing it is 1002 but for a
 	// closeguard.Error and a panic. While it runs, Close of the net.Conn only
