@@ -102,7 +102,7 @@ func (l *link) setDeadlines(read, write bool, t time.Time) error {
 	defer l.mu.Unlock()
 	if l.phase == phaseOpen {
 		switch {
-		case l.app.Closed:
+		case l.app.Closed && (read || !l.end.awaitsWord()):
 			return l.raw.errClosed("set")
 		case l.machine().Stage() >= closing.Ending:
 			return nil

@@ -33,6 +33,8 @@ func TestAContextEndsAndTheProgramCloses(t *testing.T) {
 			time.Sleep(999 * time.Millisecond)
 			go c.CloseWith(context.Background(), 1013, "")
 		}, wire: "close 1013 | EOF", after: 999 * time.Millisecond, ended: "local closed 1013, sent 1013, received 1013, clean"},
+		{name: "a Close of the library's", then: func(c *guarded) { c.write(closeWith(1013, "")) }, wire: "close 1013 | EOF",
+			ended: "local closed 1013, sent 1013, received 1013, clean"},
 		{name: "CloseNow", then: func(c *guarded) { c.Driver().CloseNow() }, wire: "EOF", ended: "dropped 1006", not: closeguard.ErrAborted},
 		{name: "Close and then CloseNow", then: func(c *guarded) {
 			if err := c.Close(); !errors.Is(err, net.ErrClosed) {

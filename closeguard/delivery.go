@@ -11,6 +11,7 @@ type audience struct {
 	link   *link
 	events []Event
 	done   chan struct{} // closed when the connection has ended, made by whoever waits
+	span   *lifespan     // ended when the connection has, made by whoever asks
 }
 
 func (l *link) needAudience() *audience {
@@ -72,8 +73,14 @@ func (l *link) waitDone() <-chan struct{} {
 
 // ended wakes whoever waits for the end.
 func (a *audience) ended() {
-	if a != nil && a.done != nil {
+	if a == nil {
+		return
+	}
+	if a.done != nil {
 		close(a.done)
+	}
+	if a.span != nil {
+		a.span.end(a.link.event(nil, false))
 	}
 }
 
@@ -121,7 +128,7 @@ func (a *audience) delivered(ev Event) (next Event) {
 	if a.events = a.events[1:]; len(a.events) > 0 {
 		return a.events[0]
 	}
-	if a.events = nil; a.done == nil {
+	if a.events = nil; a.done == nil && a.span == nil {
 		a.link.audience = nil
 	}
 	return nil

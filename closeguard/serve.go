@@ -78,20 +78,21 @@ func (d connDriver) returned(err error) {
 // of a call of the library's, or the request's. It is nil if the error tells of none.
 func (d connDriver) canceledFor(err error) error {
 	l := d.conn.link
-	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && !(l.app.Closed && errors.Is(err, net.ErrClosed)) {
+	switch t := l.machine().Record().TimedOut; {
+	case !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && (!l.app.Closed || !errors.Is(err, net.ErrClosed)):
 		return nil
-	}
-	if t := l.machine().Record().TimedOut; t.Cause == cause.Context {
+	case t.Cause == cause.Context:
 		return t.Err
+	default:
+		return context.Cause(l.context())
 	}
-	return context.Cause(l.context())
 }
 
 // chosenBy is the choice of a Close in the cause of a context's end, nil if there is
 // none.
 func chosenBy(why error) *closeError {
 	outermost, _ := find[coded](why)
-	chosen, _ := outermost.(*closeError) //nolint:errorlint // the tree was walked
+	chosen, _ := outermost.(*closeError)
 	return chosen
 }
 

@@ -167,7 +167,7 @@ func (l *link) writeFramesYielding(p []byte) (int, error) {
 func (l *link) writeGate() error {
 	m := l.machine()
 	switch {
-	case l.app.Closed:
+	case l.app.Closed && !l.end.awaitsWord():
 		return l.raw.errClosed("write")
 	case m == nil:
 		return nil

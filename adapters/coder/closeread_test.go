@@ -74,3 +74,28 @@ func TestCloseReadAndTheEndOfItsParent(t *testing.T) {
 		t.Errorf("%v is not %v", ev, why)
 	}
 }
+
+// Pings are answered while the program only writes.
+func TestCloseReadAnswersPings(t *testing.T) {
+	s, c, p := connect(t, closeguard.Options{})
+	ctx := c.CloseRead(t.Context())
+	pong := make(chan struct{})
+	p.SetPongHandler(func(string) error {
+		close(pong)
+		return nil
+	})
+	p.send(frame(0x89, "are you there?"))
+	go func() {
+		<-pong
+		c.Write(context.Background(), websocket.MessageText, []byte("yes"))
+		c.CloseWith(context.Background(), 1000, "")
+	}()
+	if _, b, err := p.ReadMessage(); string(b) != "yes" || err != nil {
+		t.Errorf("the peer reads %q, %v", b, err)
+	}
+	if got := p.end(); got != "1000" {
+		t.Errorf("the peer saw %s", got)
+	}
+	within(t, "the context", ctx.Done())
+	expectEvent(t, s.event(t), "local closed 1000")
+}

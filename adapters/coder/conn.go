@@ -155,6 +155,10 @@ func (c *Conn) Abort() {
 // Done is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.guard.Done() }
 
+// Context returns a context that ends with the connection, and whose cause is then
+// the close event; see closeguard.Handle.Context.
+func (c *Conn) Context() context.Context { return c.guard.Context() }
+
 // Event returns how the connection ended as far as that is known now, nil
 // while it is open.
 func (c *Conn) Event() closeguard.CloseEvent { return c.guard.Event() }

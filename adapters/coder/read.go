@@ -55,7 +55,9 @@ func (c *Conn) Ping(ctx context.Context) error {
 // CloseRead reads in the background, so that pings and a Close are answered
 // while the program only writes. The returned context ends with the connection,
 // and its cause is the close event. A data message from the peer closes the
-// connection with 1008. A second call returns the first one's context.
+// connection with 1008. When ctx ends, the connection does: if the context's cause
+// is a closeguard.Error, that is sent; else the program has a second in which
+// CloseWith still sends its Close. A second call returns the first one's context.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	only := &c.needStreams().closeRead
 	only.once.Do(func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
@@ -19,6 +20,14 @@ type Conn struct {
 	guard *closeguard.Conn // in reduced mode a witness
 
 	ours sync.Mutex // in reduced mode, held while a Close of ours is written and told
+
+	closeRead atomic.Pointer[closeRead] // nil before CloseRead
+}
+
+// closeRead is for a program that only writes.
+type closeRead struct {
+	once sync.Once
+	ctx  context.Context
 }
 
 // closeWait bounds, in reduced mode, how long a Close waits to be written and
@@ -86,6 +95,10 @@ func (c *Conn) Abort() {
 
 // Done is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.guard.Done() }
+
+// Context returns a context that ends with the connection, and whose cause is then
+// the close event; see closeguard.Handle.Context.
+func (c *Conn) Context() context.Context { return c.guard.Context() }
 
 // Event returns how the connection ended as far as that is known now, nil
 // while it is open.

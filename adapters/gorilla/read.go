@@ -1,8 +1,12 @@
 package gorilla
 
 import (
+	"context"
 	"encoding/json"
 	"io"
+	"time"
+
+	"github.com/closeguard/ws/closeguard"
 )
 
 // ReadMessage is the library's method; its terminal errors are close events.
@@ -54,4 +58,56 @@ func (c *Conn) ReadJSON(v any) error {
 		return io.ErrUnexpectedEOF // a message holds one value
 	}
 	return err
+}
+
+// CloseRead reads in the background, so that pings and a Close are answered
+// while the program only writes. The returned context ends with the connection,
+// and its cause is the close event. A data message from the peer closes the
+// connection with 1008. When ctx ends, the connection does: if the context's cause
+// is a closeguard.Error, that is sent; else the program has a second in which
+// CloseWith still sends its Close. A second call returns the first one's context.
+func (c *Conn) CloseRead(ctx context.Context) context.Context {
+	c.closeRead.CompareAndSwap(nil, new(closeRead))
+	only := c.closeRead.Load()
+	only.once.Do(func() {
+		done, cancel := context.WithCancelCause(ctx)
+		only.ctx = done
+		go func() { cancel(c.readToEnd(ctx)) }()
+	})
+	return only.ctx
+}
+
+// readToEnd is what CloseRead does in the background. Whatever ends the reading
+// ends the connection.
+func (c *Conn) readToEnd(ctx context.Context) error {
+	call := c.guard.Driver().Begin(ctx)
+	stop := context.AfterFunc(ctx, func() { c.Conn.Close() })
+	_, _, err := c.Conn.NextReader()
+	stop()
+	if err == nil {
+		call.Keep(nil) //nolint:errcheck // there is none
+		c.refuse(ctx)
+		c.Close()
+		return c.Event()
+	}
+	c.Conn.Close()
+	err = c.end(call, err, reading)
+	if !c.Guarded() {
+		c.guard.Driver().Closed()
+	}
+	return err
+}
+
+// refuse closes the connection for a message that nobody expects. In reduced mode
+// somebody has to read for the answer.
+func (c *Conn) refuse(ctx context.Context) {
+	if !c.Guarded() {
+		c.SetReadDeadline(time.Now().Add(closeWait)) //nolint:errcheck // reading tells
+		go func() {
+			for err := error(nil); err == nil; {
+				_, _, err = c.NextReader()
+			}
+		}()
+	}
+	c.CloseWith(ctx, closeguard.PolicyViolation, "unexpected data message") //nolint:errcheck // the event tells
 }

@@ -1,6 +1,7 @@
 package gorilla_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -193,4 +194,17 @@ func TestReducedModeCloseWith(t *testing.T) {
 			})
 		})
 	}
+}
+
+// CloseRead closes for a message that nobody expects, and reads for the answer.
+func TestReducedModeCloseRead(t *testing.T) {
+	s, c, p := reduced(t, nil)
+	ctx := c.CloseRead(t.Context())
+	p.send(frame(0x81, "hello"))
+	if got := p.end(); got != `1008 "unexpected data message"` {
+		t.Errorf("the peer saw %s", got)
+	}
+	within(t, "the context", ctx.Done())
+	expectEvent(t, context.Cause(ctx), "local closed 1008")
+	expectEvent(t, s.event(t), "local closed 1008")
 }
