@@ -163,9 +163,14 @@ func (l *link) failYielding(how closing.Manner) {
 	l.runYielding()
 }
 
+// closeEvent is what is known now. If the peer's Close is there while the Write of ours
+// is still to return, that was the first, unless it couldn't leave: it is worth a moment.
 func (l *link) closeEvent() CloseEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if m := l.machine(); m.TheirCloseCame() && m.Record().Open() {
+		l.end.ours.awaitYielding(closing.LastWait)
+	}
 	return l.event(nil, false)
 }
 

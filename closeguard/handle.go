@@ -45,6 +45,26 @@ func FromContext(ctx context.Context) *Handle {
 	return nil
 }
 
+// Guard returns the guard of the connection, nil on a nil Handle.
+func (h *Handle) Guard() *Guard {
+	if h == nil {
+		return nil
+	}
+	return h.link.guard
+}
+
+// UnguardedError says that a connection is not below a guard which was to be there.
+type UnguardedError struct {
+	Function string // that was called
+	Path     string // of the request
+}
+
+// Error says what to do about it.
+func (e *UnguardedError) Error() string {
+	return fmt.Sprintf("closeguard: %s: no guard guards the connection of the request for %q: "+
+		"its handler has to be below Guard.Middleware, and to use the ResponseWriter and the Request that it is given", e.Function, e.Path)
+}
+
 func linkFrom(ctx context.Context) *link {
 	l, _ := ctx.Value(linkKey{}).(*link)
 	return l
@@ -133,6 +153,15 @@ func (h *Handle) Abort() {
 
 // Event returns how the connection ended as far as that is known now, nil
 // while it is open.
+//
+// Plain library code below the middleware sees the peer's answer to a Close of the
+// guard's, as Shutdown and CloseKey send, as a Close of the peer's own: to the library
+// it is one. Event tells them apart, at the moment at which the library returns it:
+//
+//	_, _, err := ws.ReadMessage()
+//	if _, ours := closeguard.FromContext(r.Context()).Event().(*closeguard.LocalClosed); ours {
+//		// err holds the answer: we have closed
+//	}
 func (h *Handle) Event() CloseEvent {
 	if h == nil {
 		return nil

@@ -105,6 +105,31 @@ func Wrap(guard *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*Conn, 
 	return &Conn{Conn: ws, guard: nc.(*closeguard.Conn)}, nil
 }
 
+// FromRequest is Wrap for a connection that was accepted for r below
+// Guard.Middleware: it finds the guard in the request's context. If there is none,
+// or it doesn't guard the connection, the error is a *closeguard.UnguardedError.
+func FromRequest(r *http.Request, ws *websocket.Conn) (*Conn, error) {
+	switch {
+	case r == nil:
+		return nil, nilArgument("FromRequest", "r")
+	case ws == nil:
+		return nil, nilArgument("FromRequest", "ws")
+	}
+	h := closeguard.FromContext(r.Context())
+	if h.Conn() == nil {
+		return nil, unguarded(r) // or the handler went round the guard
+	}
+	return Wrap(h.Guard(), r, ws)
+}
+
+func unguarded(r *http.Request) error {
+	e := &closeguard.UnguardedError{Function: "coder.FromRequest"}
+	if r.URL != nil {
+		e.Path = r.URL.Path
+	}
+	return e
+}
+
 // collectable lets the garbage collector have the library's connection when the
 // program has dropped it: the guard then closes it. The library's finalizer
 // prevents that, and never runs, because the connection points to itself.

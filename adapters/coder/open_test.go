@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/closeguard/ws/adapters/coder"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/coder/websocket"
+	gorilla "github.com/gorilla/websocket"
 )
 
 // A nil argument is an error that names function and argument.
@@ -24,6 +26,10 @@ func TestNilArguments(t *testing.T) {
 	}
 	wrap := func(g *closeguard.Guard, r *http.Request, ws *websocket.Conn) error {
 		_, err := coder.Wrap(g, r, ws)
+		return err
+	}
+	fromRequest := func(r *http.Request, ws *websocket.Conn) error {
+		_, err := coder.FromRequest(r, ws)
 		return err
 	}
 	dial := func(g *closeguard.Guard) error {
@@ -40,6 +46,8 @@ func TestNilArguments(t *testing.T) {
 		{"coder.Wrap: guard is nil", wrap(nil, r, new(websocket.Conn))},
 		{"coder.Wrap: r is nil", wrap(g, nil, new(websocket.Conn))},
 		{"coder.Wrap: ws is nil", wrap(g, r, nil)},
+		{"coder.FromRequest: r is nil", fromRequest(nil, new(websocket.Conn))},
+		{"coder.FromRequest: ws is nil", fromRequest(r, nil)},
 		{"coder.Dial: guard is nil", dial(nil)},
 	} {
 		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
@@ -119,6 +127,9 @@ func TestWrap(t *testing.T) {
 		{"a connection of this guard", func(g *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*coder.Conn, error) {
 			return coder.Wrap(g, r, ws)
 		}, ""},
+		{"by its request", func(_ *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*coder.Conn, error) {
+			return coder.FromRequest(r, ws)
+		}, ""},
 		{"a connection of another guard", func(_ *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*coder.Conn, error) {
 			return coder.Wrap(other, r, ws)
 		}, "another guard"},
@@ -158,6 +169,47 @@ func TestWrap(t *testing.T) {
 			}
 			if ev := s.event(t); !ev.Clean() || !ev.Connection().Guarded {
 				t.Errorf("event %v, want a clean close of a guarded connection", ev)
+			}
+		})
+	}
+}
+
+// FromRequest says so where no guard guards the connection, and then the program may go
+// on with it.
+func TestFromRequestWithoutAGuard(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		above func(g *closeguard.Guard, h http.Handler) http.Handler
+	}{
+		{"no middleware", func(_ *closeguard.Guard, h http.Handler) http.Handler { return h }},
+		{"the handler goes round the guard", func(g *closeguard.Guard, h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				g.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) })).ServeHTTP(w, r)
+			})
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGuard(t, closeguard.Options{ErrorLog: slog.New(slog.DiscardHandler)})
+			failed := make(chan error, 1)
+			s := httptest.NewServer(tt.above(g, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ws, err := websocket.Accept(w, r, &options)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer ws.CloseNow()
+				_, err = coder.FromRequest(r, ws)
+				failed <- err
+			})))
+			defer s.Close()
+			p, _, err := gorilla.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+"/chat", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			var unguarded *closeguard.UnguardedError
+			if err := within(t, "FromRequest", failed); !errors.As(err, &unguarded) || unguarded.Path != "/chat" || unguarded.Function != "coder.FromRequest" {
+				t.Errorf("FromRequest: %v", err)
 			}
 		})
 	}

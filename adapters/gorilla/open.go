@@ -105,3 +105,35 @@ func Wrap(guard *closeguard.Guard, ws *websocket.Conn) (*Conn, error) {
 	}
 	return &Conn{Conn: ws, guard: nc.(*closeguard.Conn)}, nil
 }
+
+// FromRequest is Wrap for a connection that was upgraded for r below
+// Guard.Middleware: it finds the guard in the request's context. If there is none,
+// or it doesn't guard the connection, the error is a *closeguard.UnguardedError.
+func FromRequest(r *http.Request, ws *websocket.Conn) (*Conn, error) {
+	switch {
+	case r == nil:
+		return nil, nilArgument("FromRequest", "r")
+	case ws == nil:
+		return nil, nilArgument("FromRequest", "ws")
+	}
+	h := closeguard.FromContext(r.Context())
+	if h == nil {
+		return nil, unguarded(r)
+	}
+	nc, err := h.Guard().Driver().Guarded(ws.NetConn())
+	switch {
+	case err != nil:
+		return nil, err
+	case nc == nil:
+		return nil, unguarded(r) // the handler went round the guard
+	}
+	return &Conn{Conn: ws, guard: nc.(*closeguard.Conn)}, nil
+}
+
+func unguarded(r *http.Request) error {
+	e := &closeguard.UnguardedError{Function: "gorilla.FromRequest"}
+	if r.URL != nil {
+		e.Path = r.URL.Path
+	}
+	return e
+}

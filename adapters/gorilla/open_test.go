@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -26,6 +27,10 @@ func TestNilArguments(t *testing.T) {
 		_, err := gorilla.Wrap(g, ws)
 		return err
 	}
+	fromRequest := func(r *http.Request, ws *websocket.Conn) error {
+		_, err := gorilla.FromRequest(r, ws)
+		return err
+	}
 	dial := func(g *closeguard.Guard) error {
 		_, _, err := gorilla.Dial(t.Context(), g, nil, "ws://localhost", nil)
 		return err
@@ -40,6 +45,8 @@ func TestNilArguments(t *testing.T) {
 		{"gorilla.Upgrade: r is nil", upgrade(g, &upgrader, w, nil)},
 		{"gorilla.Wrap: guard is nil", wrap(nil, new(websocket.Conn))},
 		{"gorilla.Wrap: ws is nil", wrap(g, nil)},
+		{"gorilla.FromRequest: r is nil", fromRequest(nil, new(websocket.Conn))},
+		{"gorilla.FromRequest: ws is nil", fromRequest(r, nil)},
 		{"gorilla.Dial: guard is nil", dial(nil)},
 	} {
 		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
@@ -120,6 +127,9 @@ func TestWrap(t *testing.T) {
 		{"a connection of this guard", func(g *closeguard.Guard, _ *http.Request, ws *websocket.Conn) (*gorilla.Conn, error) {
 			return gorilla.Wrap(g, ws)
 		}, ""},
+		{"by its request", func(_ *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*gorilla.Conn, error) {
+			return gorilla.FromRequest(r, ws)
+		}, ""},
 		{"a connection of another guard", func(_ *closeguard.Guard, _ *http.Request, ws *websocket.Conn) (*gorilla.Conn, error) {
 			return gorilla.Wrap(other, ws)
 		}, "another guard"},
@@ -159,6 +169,47 @@ func TestWrap(t *testing.T) {
 			}
 			if ev := s.event(t); !ev.Clean() || !ev.Connection().Guarded {
 				t.Errorf("event %v, want a clean close of a guarded connection", ev)
+			}
+		})
+	}
+}
+
+// FromRequest says so where no guard guards the connection, and then the program may go
+// on with it.
+func TestFromRequestWithoutAGuard(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		above func(g *closeguard.Guard, h http.Handler) http.Handler
+	}{
+		{"no middleware", func(_ *closeguard.Guard, h http.Handler) http.Handler { return h }},
+		{"the handler goes round the guard", func(g *closeguard.Guard, h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				g.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) })).ServeHTTP(w, r)
+			})
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newGuard(t, closeguard.Options{ErrorLog: slog.New(slog.DiscardHandler)})
+			failed := make(chan error, 1)
+			s := httptest.NewServer(tt.above(g, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ws, err := upgrader.Upgrade(w, r, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer ws.Close()
+				_, err = gorilla.FromRequest(r, ws)
+				failed <- err
+			})))
+			defer s.Close()
+			p, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+"/chat", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			var unguarded *closeguard.UnguardedError
+			if err := within(t, "FromRequest", failed); !errors.As(err, &unguarded) || unguarded.Path != "/chat" || unguarded.Function != "gorilla.FromRequest" {
+				t.Errorf("FromRequest: %v", err)
 			}
 		})
 	}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -330,6 +332,62 @@ func TestIsCloseError(t *testing.T) {
 			}
 			if got := websocket.IsUnexpectedCloseError(e.err, 1000, 1001); got != e.unexpected {
 				t.Errorf("the library's IsUnexpectedCloseError = %t, want %t", got, e.unexpected)
+			}
+		})
+	}
+}
+
+// Where a bare connection's error is a *websocket.CloseError, errors.As finds the same
+// one in the event, and the adapter's IsCloseError says what the library's says. A type
+// assertion can't: the event has another type.
+func TestCloseErrorsAreFoundAsOnABareConnection(t *testing.T) {
+	byPeer := []string{"the peer closes", "the peer closes illegally", "an illegal frame", "the end of TCP", "a reset"}
+	for _, e := range endings {
+		if !slices.Contains(byPeer, e.name) {
+			continue
+		}
+		t.Run(e.name, func(t *testing.T) {
+			errs := make(chan error, 1)
+			read := func(ws interface {
+				ReadMessage() (int, []byte, error)
+			}) {
+				_, _, err := ws.ReadMessage()
+				errs <- err
+			}
+			end := func(handler func(g *closeguard.Guard) http.Handler) (*server, error) {
+				s := start(t, nil, closeguard.Options{}, handler)
+				p := dial(t, s)
+				e.end(t, nil, p, byte(websocket.TextMessage))
+				defer p.Close()
+				return s, within(t, "ReadMessage", errs)
+			}
+			_, bare := end(func(*closeguard.Guard) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					ws, err := upgrader.Upgrade(w, r, nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer ws.Close()
+					read(ws)
+				})
+			})
+			s, guarded := end(func(g *closeguard.Guard) http.Handler {
+				return gorilla.Handler(g, &upgrader, func(_ *http.Request, c *gorilla.Conn) error {
+					read(c)
+					return nil
+				})
+			})
+			s.event(t)
+			var want, got *websocket.CloseError
+			if is, was := errors.As(guarded, &got), errors.As(bare, &want); is != was || is && *got != *want {
+				t.Errorf("guarded %v, bare %v", guarded, bare)
+			}
+			for _, codes := range [][]int{{1000, 1001}, {1006}} {
+				if gorilla.IsCloseError(guarded, codes...) != websocket.IsCloseError(bare, codes...) ||
+					gorilla.IsUnexpectedCloseError(guarded, codes...) != websocket.IsUnexpectedCloseError(bare, codes...) {
+					t.Errorf("%v: guarded %v, bare %v", codes, guarded, bare)
+				}
 			}
 		})
 	}
