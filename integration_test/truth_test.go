@@ -343,10 +343,6 @@ var differences = []difference{
 	{"so does what a call returns that began after the end", func(_, question, call string, ev closeguard.CloseEvent, _, guarded any) bool {
 		return question == "net.ErrClosed" && guarded == true && ev != nil && (call == readingLate || call == writingLate)
 	}},
-	{"and so does our own abort, which the end of a context is", func(library, question, call string, ev closeguard.CloseEvent, _, guarded any) bool {
-		_, dropped := ev.(*closeguard.Dropped)
-		return library == "coder" && question == "net.ErrClosed" && guarded == true && dropped && call == readDeadline
-	}},
 	{"an event has the transport's error too, which the library replaces or forgets", func(_, question, _ string, ev closeguard.CloseEvent, bare, guarded any) bool {
 		of := []string{"io.EOF", "ECONNRESET", "os.ErrDeadlineExceeded", "context.DeadlineExceeded"}
 		return ev != nil && slices.Contains(of, question) && bare == false && guarded == true
