@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/cause"
 )
 
 // When a context has ended in a call and the library closes for it, the program is
@@ -93,6 +94,16 @@ func TestAContextEndsAndTheProgramCloses(t *testing.T) {
 					if !errors.Is(ev, err) {
 						t.Errorf("%v is not %v", ev, err)
 					}
+				}
+				end, why := ev.End(), cause.Context
+				switch tt.name {
+				case "Abort":
+					why = cause.Aborted
+				case "Shutdown":
+					why = cause.Shutdown
+				}
+				if end.Cause() != why {
+					t.Errorf("the cause is %v, want %v", end.Cause(), why)
 				}
 				if tt.cause == nil && tt.wire == "EOF" && !errors.Is(ev, context.Canceled) {
 					t.Errorf("%v is not the context's end", ev)

@@ -26,8 +26,9 @@
 //  4. The answer to the peer's Close is the library's; if it gives none, the
 //     guard answers when the library reads on or closes.
 //  5. Nothing is made up: if the library closes TCP without a Close, none is
-//     sent, unless Options.BareClose has a code, the guard shuts down, or a
-//     handler panics, of which the peer is told 1011.
+//     sent, unless Options.BareClose has a code, the cause of the context that
+//     closed it is an [Error], the guard shuts down, or a handler panics, of
+//     which the peer is told 1011.
 //  6. The handshake is finished: after our Close the guard reads on in the
 //     background, so that no reset destroys the frame on its way.
 //  7. That has limits: Options.CloseIdle, CloseTimeout and CloseBytes.

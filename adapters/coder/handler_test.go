@@ -45,6 +45,19 @@ func TestWhatAHandlerReturnsChoosesTheClose(t *testing.T) {
 			_, _, err := c.Read(ctx)
 			return err
 		}},
+		{name: "the end of a Read's context, whose cause is an Error", want: `1013 "later"`, is: errSecret, f: func(c *coder.Conn) error {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			time.AfterFunc(time.Millisecond, func() { cancel(closeguard.Error(1013, "later", errSecret)) })
+			_, _, err := c.Read(ctx)
+			return err
+		}},
+		{name: "the end of CloseRead's context, whose cause is an Error", want: `1013 "later"`, is: errSecret, f: func(c *coder.Conn) error {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			time.AfterFunc(time.Millisecond, func() { cancel(closeguard.Error(1013, "later", errSecret)) })
+			ctx = c.CloseRead(ctx)
+			<-ctx.Done()
+			return ctx.Err()
+		}},
 		{name: "a context's deadline", want: "1001", is: context.DeadlineExceeded, f: func(*coder.Conn) error {
 			return fmt.Errorf("wrapped: %w", context.DeadlineExceeded)
 		}},

@@ -43,6 +43,13 @@ func TestWhatAHandlerReturnsChoosesTheClose(t *testing.T) {
 			c.SetReadDeadline(time.Unix(1, 0))
 			return readMessage(c)
 		}},
+		{name: "the end of CloseRead's context, whose cause is an Error", want: `1013 "later"`, is: errSecret, f: func(c *gorilla.Conn) error {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			time.AfterFunc(time.Millisecond, func() { cancel(closeguard.Error(1013, "later", errSecret)) })
+			ctx = c.CloseRead(ctx)
+			<-ctx.Done()
+			return ctx.Err()
+		}},
 		{name: "a context's deadline", want: "1001", is: context.DeadlineExceeded, f: func(*gorilla.Conn) error {
 			return fmt.Errorf("wrapped: %w", context.DeadlineExceeded)
 		}},
