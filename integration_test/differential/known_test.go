@@ -16,9 +16,6 @@ type fault struct {
 // scene makes the script that shows a fault.
 func scene(library string, steps ...step) script { return script{library: library, steps: steps} }
 
-// after is a good opening and then these steps.
-func after(steps ...step) []step { return append(opening(), steps...) }
-
 var known = []fault{
 	{row: row{
 		"a Read behind Close is io.EOF and not net.ErrClosed if the peer sent early bytes and then FIN", "",

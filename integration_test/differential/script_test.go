@@ -189,10 +189,6 @@ func (s step) inPieces(n int) step {
 const goodUpgrade = "GET /ws HTTP/1.1\r\nHost: differential.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-func opening() []step {
-	return []step{request("a WebSocket", goodUpgrade), by(upgrades)}
-}
-
 // replies reports whether the peer answers a Close.
 func (sc script) replies() bool { return sc.answers && sc.pace != never }
 
