@@ -207,7 +207,6 @@ func (u *upgrade) take(raw net.Conn) *Conn {
 func divert(rw *bufio.ReadWriter, c *Conn) (early []byte) {
 	buffered, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	early = bytes.Clone(buffered)
-	rw.Reader.Discard(len(early)) //nolint:errcheck // they are there
 	if rd := c.reader(rw.Reader); len(early) == 0 {
 		rw.Reader.Reset(rd)
 	} else {

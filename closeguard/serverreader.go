@@ -17,11 +17,13 @@ type serverReader struct {
 	below io.Reader // net/http's
 }
 
-// reader is what the bufio.Reader of Hijack is to read from in place of what it
-// reads from now, of which nothing is buffered any more.
+// reader is what a program is to read from that would read from what the bufio.Reader
+// of Hijack does. That stays as it is: the request's body reads from it, too.
 func (c *Conn) reader(rd *bufio.Reader) io.Reader {
 	s := &serverReader{conn: c}
-	rd.WriteTo(s) //nolint:errcheck // it only hands over what it reads from
+	empty := *rd
+	empty.Discard(empty.Buffered()) //nolint:errcheck // they are there
+	empty.WriteTo(s)                //nolint:errcheck // it only hands over what it reads from
 	if t := reflect.TypeOf(s.below); t == nil || t.Kind() != reflect.Pointer || t.Elem().PkgPath() != "net/http" {
 		return c // a wrapper's, which net/http doesn't see fail
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -196,4 +197,31 @@ func TestAReadThatFailsForNetHTTPLosesNothing(t *testing.T) {
 			t.Errorf("it ended as %s", outcome(ev))
 		}
 	})
+}
+
+// A body that came with the request is still there behind Hijack, where net/http left
+// it, and the program's reader has it, too.
+func TestTheBodyOfARequestIsReadBehindHijack(t *testing.T) {
+	for _, guarded := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			done := make(chan struct{})
+			h := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer close(done)
+				c, rw := hijack(t, w)
+				defer c.Close()
+				if b, _ := rw.Reader.Peek(5); string(b) != "hello" {
+					t.Errorf("guarded %t: the reader has %q", guarded, b)
+				}
+				if b, err := io.ReadAll(r.Body); string(b) != "hello" || err != nil {
+					t.Errorf("guarded %t: the body is %q, %v", guarded, b, err)
+				}
+			}))
+			if guarded {
+				h = newGuard(t, closeguard.Options{}).Middleware(h)
+			}
+			v := dial(t, listen(t, h), strings.Replace(askUpgrade, "\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nhello", 1))
+			<-done
+			v.Close()
+		})
+	}
 }
