@@ -5,6 +5,7 @@ import (
 	"io"
 	"reflect"
 	"runtime"
+	"time"
 
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
@@ -62,8 +63,8 @@ func (s *serverReader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// fail makes a Read of net/http's fail. Where that may take a moment, because the
-// guard reads or TCP is just being closed, it happens in the background.
+// fail makes a Read of net/http's fail, and gives it a moment: it may have to wait
+// until the guard has looked up from its reading, or TCP is closed.
 func (s *serverReader) fail() {
 	l := s.conn.link
 	l.mu.Lock()
@@ -76,8 +77,20 @@ func (s *serverReader) fail() {
 	}
 	if l.ended.final() || l.resumable && !reads && l.end.Stage() < closing.Ending {
 		l.yield(r.pay)
-	} else {
-		l.guard.lookers.Do(r.pay)
+		return
+	}
+	l.guard.lookers.Do(r.pay)
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	for over := false; r.owed != nil && !over; {
+		changed := l.in.Changed()
+		l.yield(func() {
+			select {
+			case <-changed:
+			case <-t.C:
+				over = true
+			}
+		})
 	}
 }
 
