@@ -98,16 +98,16 @@ func TestTheRequestsContextEndsWhenAReadFails(t *testing.T) {
 					name := tt.name + "/" + how + "/" + early + map[bool]string{false: "/bare", true: "/guarded"}[guarded]
 					t.Run(name, func(t *testing.T) {
 						bubble(t, func(t *testing.T) {
-							outer, done := make(chan context.Context, 1), make(chan struct{})
+							outer, ready, done := make(chan context.Context, 1), make(chan struct{}), make(chan struct{})
 							handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 								defer close(done)
 								nc, rw := open(t, w)
 								c := taken{nc, rw, closeguard.FromContext(r.Context())}
-								synctest.Wait()
 								ctxs := []context.Context{r.Context(), <-outer}
 								if err := r.Context().Err(); err != nil {
 									t.Errorf("before: %v", err)
 								}
+								close(ready) // net/http reads no more, and sees nothing by itself
 								tt.do(t, c)
 								failed := time.Now()
 								for _, ctx := range ctxs {
@@ -136,8 +136,10 @@ func TestTheRequestsContextEndsWhenAReadFails(t *testing.T) {
 							}
 							v := dial(t, l, request)
 							v.head()
+							<-ready
 							if tt.peer != nil {
 								tt.peer(v)
+								synctest.Wait()
 							}
 							if tt.name != "the peer's stream ends" {
 								go func() { io.Copy(io.Discard, v); v.Close() }()
