@@ -12,10 +12,13 @@ import (
 func (l *link) close(why cause.Cause) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.phase != phaseOpen:
+	if l.phase != phaseOpen {
 		return l.closePlainYielding()
-	case l.app.Closed && (why == cause.BareClose || !l.end.awaitsWord()):
+	}
+	if !l.app.Serving { // before anybody learns that the library is done: it is not known yet who was first
+		l.needEnding().linger.lookFirstYielding()
+	}
+	if l.app.Closed && (why == cause.BareClose || !l.end.awaitsWord()) {
 		return l.raw.errClosed("close")
 	}
 	l.libraryDone()
@@ -26,7 +29,6 @@ func (l *link) close(why cause.Cause) error {
 	if !l.ended.final() && (l.app.UnderMiddleware || l.machine().MayBegin()) && unwinding() {
 		l.app.Panic = max(l.app.Panic, closing.PanicAwaited)
 	}
-	l.needEnding().linger.lookFirstYielding()
 	if why == cause.BareClose && l.end.closedForContextYielding() {
 		return nil
 	}
