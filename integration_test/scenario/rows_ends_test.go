@@ -39,6 +39,7 @@ func ends() []row {
 		{
 			name: "we close because of the peer's FIN", source: "pitfall 4", app: app{fails: closes(1011, "gone")}, peer: []step{fin},
 			wire: `close 1011 "gone"; FIN`, event: `dropped 1006, sent 1011 "gone"`,
+			but: []but{{when: "coder adapter", why: "its Close is the guard's CloseWith, which says nothing more where TCP has ended", wire: "FIN", event: `dropped 1006, intended 1011 "gone"`}},
 		},
 		{
 			name: "we close before we have read the peer's FIN", source: "pitfall 4", app: app{reads: one, does: []deed{all(closes(1011, "gone"), drops)}},
