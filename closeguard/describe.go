@@ -84,6 +84,9 @@ func frameOf(f *closing.Frame) *CloseFrame {
 // With words, a caller's own, they take the place of what was said before. How
 // TCP ended tells nothing where both Closes have crossed.
 func causes(why closing.Reasons, gaveUp closing.Reason, r *closing.Record, words error) error {
+	if len(why) == 0 && gaveUp.Err == nil {
+		return words
+	}
 	if gaveUp.Err != nil {
 		why = append(slices.Clip(why), gaveUp)
 	}

@@ -74,7 +74,9 @@ func (l *link) scanIn(p []byte) {
 			l.needEnding().frameStarts(s, l.guard.now())
 		case token == wire.End && s.Opcode() == wire.Close && s.Fault() == wire.NoFault:
 			l.on(closing.TheirClose{Payload: l.end.theirs.Payload()})
-			l.on(closing.Trailed{Bytes: len(p)})
+			if len(p) > 0 {
+				l.on(closing.Trailed{Bytes: len(p)})
+			}
 			return
 		}
 	}

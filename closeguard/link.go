@@ -230,7 +230,7 @@ func (l *link) schedule() {
 	due := closing.ProgramsTurn
 	if l.end != nil {
 		due = l.end.Due(l.facts())
-		if l.end.Since() != 0 && l.end.sent == (flow{}) && l.out.Locked() {
+		if l.end.Out() == closing.Pending && l.end.sent == (flow{}) && l.out.Locked() {
 			l.end.lookAtAcks(l.raw, l.guard.now()) // what is acknowledged from now on counts
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"sync"
 	"syscall"
 	"unsafe"
 )
@@ -28,39 +29,67 @@ func outflow(nc net.Conn) (f flow, known bool) {
 const ackedAt = 120
 
 func ackedBytes(nc net.Conn) uint64 {
-	var info [ackedAt + 8]byte
-	length := uint32(len(info))
-	errno, err := control(nc, func(fd uintptr) syscall.Errno {
-		_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, fd, syscall.IPPROTO_TCP, syscall.TCP_INFO,
-			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&length)), 0)
-		return errno
-	})
-	if err != nil || errno != 0 || length < uint32(len(info)) {
+	q := questions.Get().(*question)
+	defer questions.Put(q)
+	q.length = ackedAt + 8
+	if q.ask(nc, syscall.SYS_GETSOCKOPT, syscall.IPPROTO_TCP, syscall.TCP_INFO, unsafe.Pointer(&q.info), unsafe.Pointer(&q.length)) != nil ||
+		q.length < ackedAt+8 {
 		return 0
 	}
-	return binary.NativeEndian.Uint64(info[ackedAt:])
+	return binary.NativeEndian.Uint64(q.info[ackedAt:])
 }
 
 // queued asks the kernel for the length of one of a socket's queues.
 func queued(nc net.Conn, which uintptr) (n int, known bool) {
-	var length int32
-	errno, err := control(nc, func(fd uintptr) syscall.Errno {
-		_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, which, uintptr(unsafe.Pointer(&length)))
-		return errno
-	})
-	return int(length), err == nil && errno == 0
+	q := questions.Get().(*question)
+	defer questions.Put(q)
+	if q.ask(nc, syscall.SYS_IOCTL, which, 0, unsafe.Pointer(&q.length), nil) != nil {
+		return 0, false
+	}
+	return int(q.length), true
 }
 
-// control makes a system call on a socket's descriptor.
-func control(nc net.Conn, call func(fd uintptr) syscall.Errno) (errno syscall.Errno, err error) {
+// question is a system call on a socket's descriptor. Each connection's end asks one,
+// so that what it needs is made once.
+type question struct {
+	call          func(fd uintptr) // q.make
+	number        uintptr
+	first, second uintptr        // arguments behind the descriptor
+	out, size     unsafe.Pointer // and behind those; an ioctl's out is its second
+	errno         syscall.Errno
+	length        int32
+	info          [ackedAt + 8]byte
+}
+
+var questions = sync.Pool{New: func() any {
+	q := new(question)
+	q.call = q.make
+	return q
+}}
+
+func (q *question) make(fd uintptr) {
+	if q.number == syscall.SYS_IOCTL {
+		_, _, q.errno = syscall.Syscall(q.number, fd, q.first, uintptr(q.out))
+	} else {
+		_, _, q.errno = syscall.Syscall6(q.number, fd, q.first, q.second, uintptr(q.out), uintptr(q.size), 0)
+	}
+}
+
+func (q *question) ask(nc net.Conn, number, first, second uintptr, out, size unsafe.Pointer) error {
 	sc, ok := innermost(nc).(syscall.Conn)
 	if !ok {
-		return 0, errors.ErrUnsupported
+		return errors.ErrUnsupported
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	err = raw.Control(func(fd uintptr) { errno = call(fd) })
-	return errno, err
+	q.number, q.first, q.second, q.out, q.size = number, first, second, out, size
+	if err := raw.Control(q.call); err != nil {
+		return err
+	}
+	if q.errno != 0 {
+		return q.errno
+	}
+	return nil
 }
