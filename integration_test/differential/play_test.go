@@ -84,8 +84,9 @@ type progress struct {
 // lines are the log's, of which only the first line of each entry counts: a
 // stack is no observation.
 type lines struct {
-	mu  sync.Mutex
-	all []string
+	mu    sync.Mutex
+	all   []string
+	panic func() // is told of the line about a panic
 }
 
 var addresses = regexp.MustCompile(`127\.0\.0\.1:\d+`)
@@ -94,6 +95,10 @@ func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	line, _, _ := strings.Cut(string(p), "\n")
+	if l.panic != nil && strings.Contains(line, "panic serving") {
+		defer l.panic()
+		l.panic = nil
+	}
 	l.all = append(l.all, addresses.ReplaceAllString(line, "address"))
 	return len(p), nil
 }
@@ -117,9 +122,27 @@ func (p *play) left(r *http.Request) {
 	p.running--
 	p.returned = true
 	p.context = contextOf(r)
-	if p.last != nil {
+	if p.last != nil && p.received.Context().Err() == nil {
 		context.AfterFunc(p.received.Context(), p.last)
 		p.last = nil
+	}
+}
+
+// gone ends the step that ended the handler where the request's context had ended
+// before: when the server has it back, and has logged its panic.
+func (p *play) gone(panicked any) {
+	p.mu.Lock()
+	last := p.last
+	p.last = nil
+	p.mu.Unlock()
+	switch {
+	case last == nil:
+	case panicked != nil && panicked != http.ErrAbortHandler: //nolint:errorlint // net/http compares, too
+		p.server.mu.Lock()
+		p.server.panic = last
+		p.server.mu.Unlock()
+	default:
+		last()
 	}
 }
 
@@ -163,10 +186,14 @@ func (p *play) catch(next http.Handler) http.Handler {
 		p.received = r
 		p.mu.Unlock()
 		defer func() {
-			if v := recover(); v != nil {
+			v := recover()
+			if v != nil {
 				p.mu.Lock()
 				p.panic = fmt.Sprint(v)
 				p.mu.Unlock()
+			}
+			p.gone(v)
+			if v != nil {
 				panic(v)
 			}
 		}()
