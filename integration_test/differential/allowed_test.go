@@ -147,7 +147,8 @@ var allowed = []row{
 		"rules 6 and 7",
 		func(d difference) bool {
 			return closed(d.g) && (d.is(ofEnd) && d.bare == byFIN && d.guarded == byItself ||
-				d.is(ofTime) && d.bare == atOnce && d.guarded == atIdle && (!d.sc.peerMalformsClose() || d.sc.peerSends("that claims")) && (!d.sc.closedBothWays() || d.sc.peerBreaksRules()))
+				d.is(ofTime) && d.bare == atOnce && (d.guarded == atIdle || d.sc.does(handler, writes, writesAside)) && // what is acknowledged is a sign of life
+					(!d.sc.peerMalformsClose() || d.sc.peerSends("that claims")) && (!d.sc.closedBothWays() || d.sc.peerBreaksRules()))
 		},
 	},
 	{
@@ -204,10 +205,11 @@ var allowed = []row{
 		},
 	},
 	{
-		"TCP ends behind the answer to a malformed Close of the peer's, and calls find that",
+		"TCP ends behind the answer to the Close of a peer that sends no other one, or is gone, and calls find that",
 		"rule 7: nothing more is awaited of such a peer",
 		func(d difference) bool {
-			return d.is(ofCall) && d.sc.peerMalformsClose() && (closed(d.g) || d.sc.does(peer, closes, resets)) &&
+			gone := d.sc.does(peer, closes, resets)
+			return d.is(ofCall) && (d.sc.peerMalformsClose() && (closed(d.g) || gone) || d.sc.peerSendsClose() && gone) &&
 				(strings.HasPrefix(d.guarded, "net.ErrClosed") || (d.bare == blocked || d.bare == "io.EOF") && d.guarded == "ok")
 		},
 	},
@@ -229,8 +231,8 @@ var allowed = []row{
 		func(d difference) bool {
 			ends := d.is(ofContext) && strings.HasPrefix(d.bare, "not ended") && strings.HasPrefix(d.guarded, "ended") ||
 				d.verb() == awaitsContext && d.bare == blocked && d.guarded == "context.Canceled"
-			return ends && (d.sc.library == ownLibrary || d.sc.library == xnetLibrary) && closed(d.g) && d.g.end != stillOpen &&
-				d.sc.triedBefore(len(d.sc.steps), d.g, readings...)
+			return ends && (d.sc.library == ownLibrary || d.sc.library == xnetLibrary) && d.g.end != stillOpen &&
+				(closed(d.g) || d.sc.triedBefore(len(d.sc.steps), d.g, endings...)) && d.sc.triedBefore(len(d.sc.steps), d.g, readings...)
 		},
 	},
 	{
@@ -262,7 +264,8 @@ var allowed = []row{
 		func(d difference) bool {
 			return d.is(ofCall) && (slices.Contains(endings, d.verb()) && d.guarded == "ok" || d.sc.library == xnetLibrary && d.sc.reads(d.step) && d.guarded == "io.EOF") &&
 				(strings.Contains(d.bare, "EPIPE") || strings.Contains(d.bare, "ECONNRESET")) &&
-				(d.sc.triedBefore(d.step, d.g, endings...) || d.sc.peerSendsClose() && d.sc.triedBefore(d.step, d.g, readings...)) // the guard has answered
+				(d.sc.triedBefore(d.step, d.g, endings...) ||
+					(d.sc.peerSendsClose() || d.sc.library == xnetLibrary) && d.sc.triedBefore(d.step, d.g, readings...)) // the guard has answered, or x/net has closed by itself
 		},
 	},
 	{
@@ -277,6 +280,9 @@ var allowed = []row{
 		"x/net reads on behind a Close, from the middle of it, and the Closes differ",
 		"rule 2: the library's affair",
 		func(d difference) bool {
+			if d.is(ofContext) {
+				return d.sc.library == xnetLibrary && d.sc.peerSendsClose() // that Read ends it, or doesn't read at all
+			}
 			return d.is(ofCall) && d.sc.library == xnetLibrary && d.sc.reads(d.step) && (strings.HasPrefix(d.guarded, "text") || strings.HasPrefix(d.bare, "text") && d.guarded == "io.EOF") &&
 				d.sc.triedBefore(d.step, d.g, slices.Concat(readings, endings)...)
 		},
