@@ -205,3 +205,18 @@ func TestTheDocumentationHasEveryEvent(t *testing.T) {
 		t.Errorf("docs/events.md has events that there are not: %v", rows)
 	}
 }
+
+// The report in docs/shutdown.md is one as a shutdown returns it.
+func TestTheDocumentationHasTheReport(t *testing.T) {
+	text, err := os.ReadFile("../docs/shutdown.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := Report{
+		Answered: 14650, PeerFirst: 12, Unanswered: 330, Unsent: 3, Dropped: 5, Duration: 25 * time.Second,
+		Slowest: []Slow{{Info: ConnInfo{Remote: "192.0.2.7:52110"}, Took: 5 * time.Second}},
+	}
+	if !strings.Contains(string(text), "\n"+report.String()+"\n") {
+		t.Errorf("docs/shutdown.md doesn't have\n%v", report)
+	}
+}

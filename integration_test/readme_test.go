@@ -2,55 +2,108 @@ package integration_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 )
 
-// Every block of Go in the README and in docs compiles, as a package of its own.
-func TestGoInTheDocumentationCompiles(t *testing.T) {
-	files := []string{"../README.md"}
-	docs, err := filepath.Glob("../docs/*.md")
+// documents are the README and docs, by name.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob("../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?s)```go\n(.*?)```")
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := 0
-	for _, file := range append(files, docs...) {
-		text, err := os.ReadFile(file)
+	texts := make(map[string]string)
+	for _, name := range append(names, "../README.md", "../ARCHITECTURE.md") {
+		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, match := range block.FindAllSubmatch(text, -1) {
-			blocks++
-			t.Run(filepath.Base(file)+" block "+strconv.Itoa(i+1), func(t *testing.T) {
-				compile(t, here, match[1])
-			})
+		texts[filepath.Base(name)] = string(text)
+	}
+	if len(texts) < 10 {
+		t.Fatalf("only %d documents", len(texts))
+	}
+	return texts
+}
+
+// block is a piece of code in a document.
+type block struct{ language, code string }
+
+func blocks(text string) []block {
+	var found []block
+	for _, m := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
+		found = append(found, block{m[1], m[2]})
+	}
+	return found
+}
+
+// only is the only block of a language in a document.
+func only(t *testing.T, text, language string) string {
+	t.Helper()
+	var found []string
+	for _, b := range blocks(text) {
+		if b.language == language {
+			found = append(found, b.code)
 		}
 	}
-	if blocks == 0 {
-		t.Error("no Go found in the README")
+	if len(found) != 1 {
+		t.Fatalf("%d blocks of %s, want 1", len(found), language)
+	}
+	return found[0]
+}
+
+// section is what a document has below a heading.
+func section(t *testing.T, text, heading string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(text, "\n## "+heading+"\n")
+	if !ok {
+		t.Fatalf("there is no section %q", heading)
+	}
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	return rest
+}
+
+// The README is read in a few minutes: what is longer belongs into docs.
+func TestTheREADMEIsShort(t *testing.T) {
+	if n := strings.Count(documents(t)["README.md"], "\n"); n > 170 {
+		t.Errorf("%d lines, want at most 170", n)
+	}
+}
+
+// Every block of Go in the README and in docs compiles, as a package of its own.
+func TestGoInTheDocumentationCompiles(t *testing.T) {
+	for name, text := range documents(t) {
+		for i, b := range blocks(text) {
+			if b.language == "go" {
+				t.Run(name+" block "+strconv.Itoa(i+1), func(t *testing.T) { compile(t, b.code, os.DevNull) })
+			}
+		}
 	}
 }
 
 // compile builds source as if it were a package of this module: an overlay puts
 // it there, and nothing is written beside the tests.
-func compile(t *testing.T, module string, source []byte) {
+func compile(t *testing.T, source, output string) {
 	t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "block.go")
-	if err := os.WriteFile(file, source, 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	overlay, err := json.Marshal(map[string]map[string]string{
-		"Replace": {filepath.Join(module, "block", "block.go"): file},
+		"Replace": {filepath.Join(here, "block", "block.go"): file},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -58,9 +111,128 @@ func compile(t *testing.T, module string, source []byte) {
 	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", os.DevNull, "./block")
-	build.Dir = module
+	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", output, "./block")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s\n%s", err, out, source)
+		t.Fatalf("%v\n%s\n%s", err, out, source)
 	}
+}
+
+// Whatever else stands in a block is run or compared by a test, too.
+func TestBlocksOfOtherLanguages(t *testing.T) {
+	tested := map[string]string{
+		"README.md sh":       "TestEchoAsTheREADMEStartsIt",
+		"README.md text":     "TestTheREADMEsServers",
+		"events.md json":     "closeguard: TestTheDocumentationHasEveryKey",
+		"moving.md sh":       "migration: TestRewritesDoTheRest",
+		"moving.md diff":     "migration: TestTheDocumentationShowsTheMigrations",
+		"reconnecting.md js": "TestReconnecting",
+		"shutdown.md yaml":   "examples/echo: TestTheDocumentationsFlags",
+		"shutdown.md ini":    "examples/echo: TestTheDocumentationsFlags",
+		"shutdown.md text":   "closeguard: TestTheDocumentationHasTheReport",
+		"ARCHITECTURE.md ":   "it is a picture",
+	}
+	for name, text := range documents(t) {
+		for _, b := range blocks(text) {
+			if b.language != "go" && tested[name+" "+b.language] == "" {
+				t.Errorf("%s has a block of %q that no test is for:\n%s", name, b.language, b.code)
+			}
+		}
+	}
+}
+
+// Links lead to files and headings that are there.
+func TestLinksInTheDocumentation(t *testing.T) {
+	all := documents(t)
+	anchors := func(text string) string {
+		var b strings.Builder
+		for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+			kept := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(m[1]), "")
+			b.WriteString("#" + strings.ReplaceAll(kept, " ", "-") + "\n")
+		}
+		return b.String()
+	}
+	for name, text := range all {
+		folder := "../docs"
+		if name == "README.md" || name == "ARCHITECTURE.md" {
+			folder = ".."
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)]*)\)`).FindAllStringSubmatch(text, -1) {
+			if strings.HasPrefix(m[1], "https://") {
+				continue
+			}
+			file, anchor, _ := strings.Cut(m[1], "#")
+			target := text
+			if file != "" {
+				b, err := os.ReadFile(filepath.Join(folder, file))
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				target = string(b)
+			}
+			if anchor != "" && !strings.Contains(anchors(target), "#"+anchor+"\n") {
+				t.Errorf("%s: there is no heading for %s", name, m[1])
+			}
+		}
+	}
+}
+
+// The numbers that the README tells stand in benchmarks.md: those of costs as they
+// are, those of what arrives as its table has them for each client.
+func TestNumbersOfTheREADME(t *testing.T) {
+	all := documents(t)
+	measured := all["benchmarks.md"]
+	costs := regexp.MustCompile(`\d+\.\d+|\d[\d,]* B\b`).FindAllString(section(t, all["README.md"], "What it costs"), -1)
+	if len(costs) < 10 {
+		t.Errorf("only %q found", costs)
+	}
+	for _, n := range costs {
+		if n != "1.00" && !regexp.MustCompile(`[| +]`+regexp.QuoteMeta(n)+` [|·]`).MatchString(measured) {
+			t.Errorf("%s is not in benchmarks.md", n)
+		}
+	}
+	changes := section(t, all["README.md"], "What changes for clients")
+	for _, tt := range []struct{ row, measured string }{
+		{"refuses a message of 20 MB", "upload of 20 MB"},
+		{"closes with 1008 while", "flood"},
+		{"shuts down", "shutdown"},
+	} {
+		_, row, ok := strings.Cut(changes, "\n| "+tt.row)
+		row, _, _ = strings.Cut(row, "\n")
+		if !ok {
+			t.Errorf("no row %q", tt.row)
+		}
+		for _, library := range []string{"gorilla", "coder"} {
+			bare, guarded := arrived(t, measured, tt.measured+", "+library)
+			if want := fmt.Sprintf("%d %% (%s)", bare, library); bare > 0 && !strings.Contains(row, want) {
+				t.Errorf("%s: want %s in %s", tt.row, want, row)
+			}
+			if want := fmt.Sprintf("| %d %%", guarded); !strings.Contains(row, want) {
+				t.Errorf("%s: want %s in %s", tt.row, want, row)
+			}
+		}
+	}
+}
+
+// arrived is how many percent of a case's runs in benchmarks.md came out right, bare
+// and guarded by the adapter.
+func arrived(t *testing.T, measured, name string) (bare, guarded int) {
+	t.Helper()
+	row := regexp.MustCompile(`\| ` + regexp.QuoteMeta(name) + ` \| adapter \| ([\d+ ]+) \| ([\d+ ]+) \|`).FindStringSubmatch(measured)
+	if row == nil {
+		t.Fatalf("benchmarks.md has no row %q", name)
+	}
+	share := func(cells string) int {
+		sum, clients := 0, strings.Fields(cells)
+		for i, cell := range clients {
+			right, unclean, _ := strings.Cut(cell, "+")
+			n, _ := strconv.Atoi(right)
+			sum += n
+			if chromium := 4; i == chromium && !strings.HasPrefix(name, "shutdown") {
+				n, _ = strconv.Atoi(unclean) // which benchmarks.md says why
+				sum += n
+			}
+		}
+		return int(math.Round(float64(100*sum) / float64(50*len(clients))))
+	}
+	return share(row[1]), share(row[2])
 }

@@ -2,6 +2,8 @@ package migration_test
 
 import (
 	"bytes"
+	"flag"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,20 +29,20 @@ func TestMigrationAddsFewLines(t *testing.T) {
 	}
 }
 
-// What the README's rewrites make of a program is what it needs to be after:
+// What the rewrites of docs/moving.md make of a program is what it needs to be after:
 // only imports, the guard and the types of fields and parameters are missing.
-func TestRewritesOfTheREADMEDoTheRest(t *testing.T) {
+func TestRewritesDoTheRest(t *testing.T) {
 	gofmt, err := exec.LookPath("gofmt")
 	if err != nil {
 		t.Fatal(err) // it comes with Go
 	}
-	readme, err := os.ReadFile("../../README.md")
+	moving, err := os.ReadFile("../../docs/moving.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := regexp.MustCompile(`gofmt -r '(.+?)'`).FindAllSubmatch(readme, -1)
+	rules := regexp.MustCompile(`gofmt -r '(.+?)'`).FindAllSubmatch(moving, -1)
 	if len(rules) != 3 {
-		t.Fatalf("%d rewrites in the README, want 3", len(rules))
+		t.Fatalf("%d rewrites in docs/moving.md, want 3", len(rules))
 	}
 	byHand := regexp.MustCompile(`^\t"github\.com/closeguard/ws/|^var guard, |\*(gorilla|coder)\.Conn\b`)
 	used := make([]bool, len(rules))
@@ -65,6 +67,37 @@ func TestRewritesOfTheREADMEDoTheRest(t *testing.T) {
 	for i, rule := range rules {
 		if !used[i] {
 			t.Errorf("%s changes nothing", rule[1])
+		}
+	}
+}
+
+var update = flag.Bool("update", false, "write what the programs differ in into docs/moving.md")
+
+// docs/moving.md shows what the programs differ in; -update writes it.
+func TestTheDocumentationShowsTheMigrations(t *testing.T) {
+	const file = "../../docs/moving.md"
+	moving, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(moving)
+	for _, program := range programs {
+		_, diff := compare(source(t, program, "before"), source(t, program, "after"))
+		begin := "<!-- made by integration_test/migration: " + program + " -->\n"
+		before, rest, ok := strings.Cut(text, begin)
+		shown, after, closed := strings.Cut(rest, "<!-- end -->")
+		if !ok || !closed {
+			t.Fatalf("docs/moving.md has no place for %s", program)
+		}
+		want := "```diff\n" + diff + "```\n"
+		if shown != want && !*update {
+			t.Errorf("docs/moving.md doesn't have what %s differs in (-update writes it):\n%s", program, diff)
+		}
+		text = before + begin + want + "<!-- end -->" + after
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -111,7 +144,7 @@ func compare(before, after map[string]string) (added []string, diff string) {
 	for name := range after {
 		names[name] = true
 	}
-	for name := range names {
+	for _, name := range slices.Sorted(maps.Keys(names)) {
 		old, now := strings.Split(before[name], "\n"), strings.Split(after[name], "\n")
 		common := commonLines(old, now)
 		for i, j := 0, 0; i < len(old) || j < len(now); {
@@ -119,10 +152,10 @@ func compare(before, after map[string]string) (added []string, diff string) {
 			case i < len(old) && j < len(now) && old[i] == now[j]:
 				i, j = i+1, j+1
 			case j == len(now) || i < len(old) && common[i+1][j] >= common[i][j+1]:
-				text.WriteString(name + ": -" + old[i] + "\n")
+				text.WriteString("-" + old[i] + "\n")
 				i++
 			default:
-				text.WriteString(name + ": +" + now[j] + "\n")
+				text.WriteString("+" + now[j] + "\n")
 				added = append(added, now[j])
 				j++
 			}
