@@ -175,3 +175,83 @@ func ExampleDial() {
 	// Output:
 	// code: 4008 private use
 }
+
+// A program that only writes lets CloseRead read: it answers pings and the client's
+// Close, and its context ends with the connection.
+func ExampleConn_CloseRead() {
+	guard := printed()
+	prices := make(chan string)
+	handler := coder.Handler(guard, nil, func(r *http.Request, c *coder.Conn) error {
+		ctx := c.CloseRead(r.Context())
+		for {
+			select {
+			case <-ctx.Done():
+				fmt.Println("handler:", closeguard.CodeOf(context.Cause(ctx)))
+				return context.Cause(ctx)
+			case price := <-prices:
+				if err := c.Write(ctx, websocket.MessageText, []byte(price)); err != nil {
+					return err
+				}
+			}
+		}
+	})
+
+	visit(handler, websocket.StatusGoingAway, "tab closed")
+	guard.Shutdown(context.Background())
+	// Unordered output:
+	// handler: 1001 going away
+	// client: <nil>
+	// server: websocket closed by peer: 1001 going away "tab closed"
+}
+
+// FromRequest finds the guard in the request: no constructor needs one.
+func ExampleFromRequest() {
+	returned := make(chan struct{})
+	handle := func(w http.ResponseWriter, r *http.Request) {
+		defer close(returned)
+		ws, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.CloseNow()
+		c, err := coder.FromRequest(r, ws)
+		if err != nil {
+			fmt.Println(err) // no guard guards it
+			return
+		}
+		_, _, err = c.Read(r.Context())
+		fmt.Println("handler:", closeguard.CodeOf(err))
+	}
+
+	guard := printed()
+	visit(guard.Middleware(http.HandlerFunc(handle)), websocket.StatusGoingAway, "tab closed")
+	<-returned
+	guard.Shutdown(context.Background())
+	// Unordered output:
+	// handler: 1001 going away
+	// client: <nil>
+	// server: websocket closed by peer: 1001 going away "tab closed"
+}
+
+// A token that expires while the connection is open ends it, with a code that tells the
+// client to get another one: 4401 is of the program's own making. The context's cause
+// chooses it.
+func Example_expiringToken() {
+	guard := printed()
+	handler := coder.Handler(guard, nil, func(r *http.Request, c *coder.Conn) error {
+		expires := time.Now().Add(100 * time.Millisecond) // as the token says
+		ctx, cancel := context.WithDeadlineCause(r.Context(), expires, closeguard.Error(4401, "token expired", nil))
+		defer cancel()
+		for {
+			if _, _, err := c.Read(ctx); err != nil {
+				return err
+			}
+		}
+	})
+
+	visit(handler, 0, "")
+	guard.Shutdown(context.Background())
+	// Unordered output:
+	// client: failed to get reader: received close frame: status = StatusCode(4401) and reason = "token expired"
+	// server: websocket closed here: 4401 private use "token expired": failed to get reader: context deadline exceeded; close with 4401 "token expired"
+}

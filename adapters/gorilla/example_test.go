@@ -178,3 +178,87 @@ func ExampleDial() {
 	// Output:
 	// code: 4008 private use
 }
+
+// A program that only writes lets CloseRead read: it answers pings and the client's
+// Close, and its context ends with the connection.
+func ExampleConn_CloseRead() {
+	guard := printed()
+	prices := make(chan string)
+	var upgrader websocket.Upgrader
+	handler := gorilla.Handler(guard, &upgrader, func(r *http.Request, c *gorilla.Conn) error {
+		ctx := c.CloseRead(r.Context())
+		for {
+			select {
+			case <-ctx.Done():
+				fmt.Println("handler:", closeguard.CodeOf(context.Cause(ctx)))
+				return context.Cause(ctx)
+			case price := <-prices:
+				if err := c.WriteMessage(websocket.TextMessage, []byte(price)); err != nil {
+					return err
+				}
+			}
+		}
+	})
+
+	visit(handler, websocket.CloseGoingAway, "tab closed")
+	guard.Shutdown(context.Background())
+	// Unordered output:
+	// handler: 1001 going away
+	// client: websocket: close 1001 (going away)
+	// server: websocket closed by peer: 1001 going away "tab closed"
+}
+
+// FromRequest finds the guard in the request: no constructor needs one.
+func ExampleFromRequest() {
+	returned := make(chan struct{})
+	handle := func(w http.ResponseWriter, r *http.Request) {
+		defer close(returned)
+		var upgrader websocket.Upgrader
+		ws, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.Close()
+		c, err := gorilla.FromRequest(r, ws)
+		if err != nil {
+			fmt.Println(err) // no guard guards it
+			return
+		}
+		_, _, err = c.ReadMessage()
+		fmt.Println("handler:", closeguard.CodeOf(err))
+	}
+
+	guard := printed()
+	visit(guard.Middleware(http.HandlerFunc(handle)), websocket.CloseGoingAway, "tab closed")
+	<-returned
+	guard.Shutdown(context.Background())
+	// Unordered output:
+	// handler: 1001 going away
+	// client: websocket: close 1001 (going away)
+	// server: websocket closed by peer: 1001 going away "tab closed"
+}
+
+// A token that expires while the connection is open ends it, with a code that tells the
+// client to get another one: 4401 is of the program's own making.
+func Example_expiringToken() {
+	guard := printed()
+	var upgrader websocket.Upgrader
+	handler := gorilla.Handler(guard, &upgrader, func(_ *http.Request, c *gorilla.Conn) error {
+		expires := time.Now().Add(100 * time.Millisecond) // as the token says
+		expired := time.AfterFunc(time.Until(expires), func() {
+			c.CloseWith(c.Context(), 4401, "token expired")
+		})
+		defer expired.Stop()
+		for {
+			if _, _, err := c.ReadMessage(); err != nil {
+				return err
+			}
+		}
+	})
+
+	visit(handler, 0, "")
+	guard.Shutdown(context.Background())
+	// Unordered output:
+	// client: websocket: close 4401: token expired
+	// server: websocket closed here: 4401 private use "token expired"
+}
