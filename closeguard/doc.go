@@ -2,11 +2,11 @@
 // connection. It gets the closing handshake right, whichever library is on top,
 // and tells the program what really happened.
 //
-// A [Guard] is made once. [Guard.Middleware] guards every WebSocket that a
+// Make one [Guard] per program. [Guard.Middleware] guards every WebSocket that a
 // handler below it opens, with not a line of the handler changed;
 // [Guard.WrapConn] guards a connection that no handler made. The packages under
 // adapters add, for gorilla/websocket and coder/websocket, errors that are
-// events and handlers whose return chooses the Close frame.
+// events, and handlers whose return value decides which Close frame is sent.
 //
 // # Endings
 //
@@ -17,8 +17,8 @@
 //
 // # Rules on the wire
 //
-//  0. Nothing is done before the whole head of a 101 was seen. Another answer:
-//     never anything.
+//  0. Until the whole head of a 101 was seen the guard does nothing, and for
+//     any other answer it never does.
 //  1. Each Close, EOF, reset, failed write and abort is recorded in one order.
 //  2. Only legal Close frames leave: an illegal one is replaced by the nearest
 //     legal one. Nothing else is ever changed.

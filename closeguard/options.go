@@ -103,7 +103,9 @@ type Options struct {
 	CloseFrameFor func(info ConnInfo, cause error) CloseFrame
 
 	// Attrs gives a connection attributes for its log lines and events. It is
-	// called once, when the request has become a WebSocket. Default nil: none.
+	// called once, when the request has become a WebSocket, with the request as
+	// the guard got it: what middleware further below has put into its context is
+	// not there. For that there is [Handle.SetAttrs]. Default nil: none.
 	Attrs func(*http.Request) []slog.Attr
 
 	// Route names the route of a request in log lines and events: a pattern and not
