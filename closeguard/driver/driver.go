@@ -84,12 +84,12 @@ type Conn interface {
 	// Serve runs a handler for the connection and closes it as the handler's
 	// return says: nil 1000; a closeguard.Error its frame, also if it is the cause of
 	// the end of a context, a call's or the request's, that the error tells of; a
-	// timeout, a context's end, or net.ErrClosed after a Close of its own, Options.BareClose; any other
-	// error, and a panic, which goes on, 1011 with a fixed text. After a frame of
-	// the peer's that broke a rule of framing it is 1002 but for a
-	// closeguard.Error and a panic. While it runs, Close of the net.Conn only
-	// wakes the library and marks the connection, because every handler defers
-	// it; Abort acts at once.
+	// timeout, a context's end, or net.ErrClosed after a Close of its own 1001, or
+	// Options.BareClose if that has a code; any other error, and a panic, which goes
+	// on, 1011 with a fixed text. After a frame of the peer's that broke a rule of
+	// framing it is 1002 but for a closeguard.Error and a panic. While it runs, Close
+	// of the net.Conn only wakes the library and marks the connection, because every
+	// handler defers it; Abort acts at once.
 	//
 	// If the connection ended before, the handler's error is joined to the cause.
 	// The close event is delivered when the connection has ended and the handler

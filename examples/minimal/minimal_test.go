@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -32,8 +33,16 @@ func TestItIsShort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := bytes.Count(source, []byte("\n")); n > 60 {
+	n := bytes.Count(source, []byte("\n"))
+	if n > 60 {
 		t.Errorf("%d lines, want at most 60", n)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(readme, fmt.Appendf(nil, "in %d lines", n)) {
+		t.Errorf("the README doesn't say that it has %d lines", n)
 	}
 }
 
