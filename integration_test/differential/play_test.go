@@ -137,7 +137,7 @@ func (p *play) gone(panicked any) {
 	p.mu.Unlock()
 	switch {
 	case last == nil:
-	case panicked != nil && panicked != http.ErrAbortHandler: //nolint:errorlint // net/http compares, too
+	case panicked != nil && panicked != http.ErrAbortHandler: // net/http compares, too
 		p.server.mu.Lock()
 		p.server.panic = last
 		p.server.mu.Unlock()
