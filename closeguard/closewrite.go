@@ -26,9 +26,13 @@ func (c *Conn) CloseWrite() (err error) {
 		if l.app.Closed {
 			return l.raw.errClosed("close")
 		}
+		l.needEnding().linger.lookFirstYielding()
 		var bare *closing.Frame
 		if l.machine().MayBegin() {
 			bare = l.bareCloseYielding()
+		}
+		if !l.out.Locked() && !l.out.scan.Between() {
+			l.on(closing.WireBroken{}) // nobody writes the rest of the frame: no Close can follow
 		}
 		sent := l.machine().Record().Sent != nil
 		l.on(closing.LibraryHalfClosed{Bare: bare})

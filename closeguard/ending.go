@@ -70,6 +70,7 @@ func (e *ending) closedForContextYielding() bool {
 		return true
 	}
 	e.word = l.guard.now() + closing.LastWait
+	e.noteBegin()
 	l.wakeServed()
 	l.schedule()
 	return true
@@ -110,7 +111,7 @@ func (l *link) needEnding() *ending {
 
 // noteBegin counts the connection as closing once something points to the end.
 func (e *ending) noteBegin() {
-	if l := e.ours.link; !e.counted && e.Stage() > closing.Open && l.number != 0 && !l.ended.final() {
+	if l := e.ours.link; !e.counted && (e.Stage() > closing.Open || e.word != 0) && l.number != 0 && !l.ended.final() {
 		e.counted = true
 		l.guard.begun()
 	}

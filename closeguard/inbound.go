@@ -29,9 +29,6 @@ func (l *link) afterRead(p []byte, err error) error {
 	case phaseOpen:
 		if len(p) > 0 && !l.ended.final() {
 			l.in.Touch(l.guard.now())
-			if l.end != nil {
-				l.on(closing.Heard{})
-			}
 			l.scanIn(p)
 		}
 	}

@@ -24,11 +24,23 @@ func (g *Guard) linger(r *lingerer) {
 	}
 }
 
-// add appends one, and if there are more than most takes out the first.
+// steps is how far back a connection's place is looked for: those that begin at the same
+// time may come in any order, and who has been silent for long is not worth a walk.
+const steps = 16
+
+// add puts one where its peer's last byte belongs, if that is near the end, and if there
+// are more than most takes out the first.
 func (s *lingerers) add(r *lingerer, most int) (first *lingerer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.place = s.all.PushBack(r)
+	for range steps {
+		before := r.place.Prev()
+		if before == nil || before.Value.(*lingerer).last() <= r.last() {
+			break
+		}
+		s.all.MoveBefore(r.place, before)
+	}
 	if s.all.Len() <= most {
 		return nil
 	}
@@ -36,6 +48,9 @@ func (s *lingerers) add(r *lingerer, most int) (first *lingerer) {
 	first.place = nil
 	return first
 }
+
+// last is when the peer's last byte came.
+func (r *lingerer) last() instant { return r.link.in.LastActive() }
 
 // heard takes note of a byte of the peer's.
 func (s *lingerers) heard(r *lingerer) {

@@ -3,6 +3,7 @@ package closeguard
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -207,9 +208,16 @@ func (u *upgrade) take(raw net.Conn) *Conn {
 func divert(rw *bufio.ReadWriter, c *Conn) (early []byte) {
 	buffered, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	early = bytes.Clone(buffered)
-	if rd := c.reader(rw.Reader); len(early) == 0 {
-		rw.Reader.Reset(rd)
-	} else {
+	rd := c.reader(rw.Reader)
+	switch c.link.raw.Conn.(type) {
+	case *net.TCPConn, *tls.Conn:
+		if len(early) == 0 {
+			rw.Reader.Reset(rd)
+			break
+		}
+		rw.Reader = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), rd), max(rw.Reader.Size(), len(early)))
+		rw.Reader.Peek(len(early)) //nolint:errcheck // they are there
+	default: // a wrapper's net.Conn may read from the bufio.Reader itself
 		rw.Reader = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), rd), max(rw.Reader.Size(), len(early)))
 		rw.Reader.Peek(len(early)) //nolint:errcheck // they are there
 	}

@@ -172,6 +172,8 @@ func (o *opening) passThrough() {
 func (o *opening) refuseYielding(status int) {
 	l, u := o.link, o.upgrade
 	o.passThrough()
+	l.ended.grow(final) // whoever waits for the end of what never opened has waited enough
+	l.audience.ended()
 	if u != nil {
 		defer func() { l.guard.refuse(o.ctx, l.info(), status, o.inTheWay) }()
 		l.offer(u.request)

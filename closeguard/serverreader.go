@@ -21,14 +21,28 @@ type serverReader struct {
 // reader is what a program is to read from that would read from what the bufio.Reader
 // of Hijack does. That stays as it is: the request's body reads from it, too.
 func (c *Conn) reader(rd *bufio.Reader) io.Reader {
+	if !readsFromServer(rd) {
+		return c // a wrapper's, which net/http doesn't see fail
+	}
 	s := &serverReader{conn: c}
 	empty := *rd
 	empty.Discard(empty.Buffered()) //nolint:errcheck // they are there
 	empty.WriteTo(s)                //nolint:errcheck // it only hands over what it reads from
-	if t := reflect.TypeOf(s.below); t == nil || t.Kind() != reflect.Pointer || t.Elem().PkgPath() != "net/http" {
-		return c // a wrapper's, which net/http doesn't see fail
+	if s.below == nil {
+		return c
 	}
 	return s
+}
+
+// readsFromServer reports whether a bufio.Reader reads from net/http's own reader. A
+// wrapper's may read as soon as its WriteTo is called.
+func readsFromServer(rd *bufio.Reader) bool {
+	source := reflect.ValueOf(rd).Elem().FieldByName("rd")
+	if source.Kind() != reflect.Interface || source.IsNil() {
+		return false
+	}
+	t := source.Elem().Type()
+	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "net/http"
 }
 
 // ReadFrom gets what a bufio.Reader reads from, and reads nothing.
@@ -119,9 +133,7 @@ func (r *lingerer) payYielding(buf []byte) {
 		server := r.owed
 		var n int
 		var err error
-		if l.end.Stage() < closing.Ending { // else TCP is as good as closed
-			l.readBy(past)
-		}
+		l.readBy(past) // also behind our Close of TCP: a wrapper's may take its time
 		l.yield(func() { n, err = server.Read(buf) })
 		n, err = counted(n, len(buf), err)
 		if r.took(buf[:n], err); err != nil || n == 0 {

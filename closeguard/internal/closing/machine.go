@@ -426,7 +426,7 @@ func (m *Machine) halfClose(in LibraryHalfClosed, now time.Duration) {
 	if !m.MayBegin() {
 		return
 	}
-	if f, ok := m.record.bareAnswer(in.Bare); ok {
+	if f, ok := m.record.bareAnswer(in.Bare); ok && m.edge.State != Broken {
 		if m.record.Open() {
 			m.why.Add(cause.BareClose, nil)
 		}
