@@ -34,14 +34,21 @@ func (c *Conn) reader(rd *bufio.Reader) io.Reader {
 	return s
 }
 
+// source is the field of a bufio.Reader that says what it reads from. It is looked up
+// here because that needs much of the stack, which stays as large.
+var source, hasSource = reflect.TypeFor[bufio.Reader]().FieldByName("rd")
+
 // readsFromServer reports whether a bufio.Reader reads from net/http's own reader. A
 // wrapper's may read as soon as its WriteTo is called.
 func readsFromServer(rd *bufio.Reader) bool {
-	source := reflect.ValueOf(rd).Elem().FieldByName("rd")
-	if source.Kind() != reflect.Interface || source.IsNil() {
+	if !hasSource || source.Type.Kind() != reflect.Interface {
 		return false
 	}
-	t := source.Elem().Type()
+	from := reflect.ValueOf(rd).Elem().Field(source.Index[0])
+	if from.IsNil() {
+		return false
+	}
+	t := from.Elem().Type()
 	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "net/http"
 }
 
