@@ -14,10 +14,7 @@ func (c *Conn) ReadMessage() (messageType int, p []byte, err error) {
 	call := c.begin()
 	messageType, p, err = c.Conn.ReadMessage()
 	c.heard(err)
-	if err != nil {
-		err = c.end(call, err, reading)
-	}
-	return messageType, p, err
+	return messageType, p, c.end(call, err, reading)
 }
 
 // NextReader is the library's method; its terminal errors and the reader's are
@@ -26,8 +23,8 @@ func (c *Conn) NextReader() (messageType int, r io.Reader, err error) {
 	call := c.begin()
 	messageType, r, err = c.Conn.NextReader()
 	c.heard(err)
-	if err != nil {
-		return messageType, r, c.end(call, err, reading)
+	if err = c.end(call, err, reading); err != nil {
+		return messageType, r, err
 	}
 	return messageType, &messageReader{c, r}, nil
 }
@@ -40,10 +37,10 @@ type messageReader struct {
 func (m *messageReader) Read(p []byte) (int, error) {
 	call := m.conn.begin()
 	n, err := m.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // the end of the message
-		err = m.conn.end(call, err, reading)
+	if err == io.EOF {
+		return n, call.Keep(err)
 	}
-	return n, err
+	return n, m.conn.end(call, err, reading)
 }
 
 // ReadJSON is the library's method; its terminal errors are close events, and

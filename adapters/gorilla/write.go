@@ -43,10 +43,7 @@ func (c *Conn) WriteMessage(messageType int, data []byte) error {
 	} else {
 		err = c.Conn.WriteMessage(messageType, data)
 	}
-	if err != nil {
-		err = c.end(call, err, writing)
-	}
-	return err
+	return c.end(call, err, writing)
 }
 
 // WriteControl is the library's method; its terminal errors are close events.
@@ -62,21 +59,14 @@ func (c *Conn) WriteControl(messageType int, data []byte, deadline time.Time) er
 	} else {
 		err = c.Conn.WriteControl(messageType, data, deadline)
 	}
-	if err != nil {
-		err = c.end(call, err, writing)
-	}
-	return err
+	return c.end(call, err, writing)
 }
 
 // WritePreparedMessage is the library's method; its terminal errors are close
 // events. A prepared Close can't be looked into: the guard repairs it on the wire.
 func (c *Conn) WritePreparedMessage(pm *websocket.PreparedMessage) error {
 	call := c.begin()
-	err := c.Conn.WritePreparedMessage(pm)
-	if err != nil {
-		err = c.end(call, err, writing)
-	}
-	return err
+	return c.end(call, c.Conn.WritePreparedMessage(pm), writing)
 }
 
 // NextWriter is the library's method; its terminal errors and the writer's are
@@ -88,8 +78,8 @@ func (c *Conn) NextWriter(messageType int) (io.WriteCloser, error) {
 	}
 	call := c.begin()
 	w, err := c.Conn.NextWriter(messageType)
-	if err != nil {
-		return nil, c.end(call, err, writing)
+	if err = c.end(call, err, writing); err != nil {
+		return nil, err
 	}
 	return &messageWriter{c, w}, nil
 }
@@ -102,10 +92,7 @@ type messageWriter struct {
 func (m *messageWriter) Write(p []byte) (int, error) {
 	call := m.conn.begin()
 	n, err := m.w.Write(p)
-	if err != nil {
-		err = m.conn.end(call, err, writing)
-	}
-	return n, err
+	return n, m.conn.end(call, err, writing)
 }
 
 // WriteString and ReadFrom are the library's, which have no need of a buffer;
@@ -114,28 +101,18 @@ func (m *messageWriter) Write(p []byte) (int, error) {
 func (m *messageWriter) WriteString(s string) (int, error) {
 	call := m.conn.begin()
 	n, err := io.WriteString(m.w, s)
-	if err != nil {
-		err = m.conn.end(call, err, writing)
-	}
-	return n, err
+	return n, m.conn.end(call, err, writing)
 }
 
 func (m *messageWriter) ReadFrom(r io.Reader) (int64, error) {
 	call := m.conn.begin()
 	n, err := io.Copy(m.w, r)
-	if err != nil {
-		err = m.conn.end(call, err, writing)
-	}
-	return n, err
+	return n, m.conn.end(call, err, writing)
 }
 
 func (m *messageWriter) Close() error {
 	call := m.conn.begin()
-	err := m.w.Close()
-	if err != nil {
-		err = m.conn.end(call, err, writing)
-	}
-	return err
+	return m.conn.end(call, m.w.Close(), writing)
 }
 
 type closeWriter struct {
