@@ -14,22 +14,27 @@ func nilArgument(function, name string) error {
 	return errors.New("closeguard: gorilla." + function + ": " + name + " is nil")
 }
 
-// Upgrade is the Upgrader's method of that name for a guarded connection. On
-// error the request has been answered. After the guard's Shutdown has begun it
-// answers 503 and returns closeguard.ErrShutdown.
+// Upgrade is the Upgrader's method of that name for a guarded connection; a nil
+// upgrader is one with all defaults. On error the request has been answered. After
+// the guard's Shutdown has begun it answers 503 and returns closeguard.ErrShutdown.
 func Upgrade(guard *closeguard.Guard, upgrader *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
 	switch {
 	case guard == nil:
 		return nil, nilArgument("Upgrade", "guard")
-	case upgrader == nil:
-		return nil, nilArgument("Upgrade", "upgrader")
 	case w == nil:
 		return nil, nilArgument("Upgrade", "w")
 	case r == nil:
 		return nil, nilArgument("Upgrade", "r")
 	}
-	conn, _, err := upgrade(guard, upgrader, w, r, header)
+	conn, _, err := upgrade(guard, orDefault(upgrader), w, r, header)
 	return conn, err
+}
+
+func orDefault(upgrader *websocket.Upgrader) *websocket.Upgrader {
+	if upgrader == nil {
+		return new(websocket.Upgrader)
+	}
+	return upgrader
 }
 
 // upgrade also returns the request that leads to the connection.
@@ -55,15 +60,13 @@ func upgrade(guard *closeguard.Guard, upgrader *websocket.Upgrader, w http.Respo
 // returned.
 //
 // While f runs, Close only wakes the reader, so that the usual deferred call
-// does no harm; Abort acts at once. If an argument is nil, requests are
-// answered with 500.
+// does no harm; Abort acts at once. The upgrader may be nil; if another argument
+// is, requests are answered with 500.
 func Handler(guard *closeguard.Guard, upgrader *websocket.Upgrader, f func(r *http.Request, c *Conn) error) http.Handler {
 	var missing error
 	switch {
 	case guard == nil:
 		missing = nilArgument("Handler", "guard")
-	case upgrader == nil:
-		missing = nilArgument("Handler", "upgrader")
 	case f == nil:
 		missing = nilArgument("Handler", "f")
 	}
@@ -72,8 +75,9 @@ func Handler(guard *closeguard.Guard, upgrader *websocket.Upgrader, f func(r *ht
 			http.Error(w, missing.Error(), http.StatusInternalServerError)
 		})
 	}
+	own := orDefault(upgrader)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, r, err := upgrade(guard, upgrader, w, r, nil)
+		c, r, err := upgrade(guard, own, w, r, nil)
 		if err != nil {
 			return // the request has been answered
 		}

@@ -40,7 +40,6 @@ func TestNilArguments(t *testing.T) {
 		err  error
 	}{
 		{"gorilla.Upgrade: guard is nil", upgrade(nil, &upgrader, w, r)},
-		{"gorilla.Upgrade: upgrader is nil", upgrade(g, nil, w, r)},
 		{"gorilla.Upgrade: w is nil", upgrade(g, &upgrader, nil, r)},
 		{"gorilla.Upgrade: r is nil", upgrade(g, &upgrader, w, nil)},
 		{"gorilla.Wrap: guard is nil", wrap(nil, new(websocket.Conn))},
@@ -60,14 +59,40 @@ func TestHandlerAnswersNilArgumentsWith500(t *testing.T) {
 	g := newGuard(t, closeguard.Options{})
 	f := func(*http.Request, *gorilla.Conn) error { return nil }
 	for want, h := range map[string]http.Handler{
-		"gorilla.Handler: guard is nil":    gorilla.Handler(nil, &upgrader, f),
-		"gorilla.Handler: upgrader is nil": gorilla.Handler(g, nil, f),
-		"gorilla.Handler: f is nil":        gorilla.Handler(g, &upgrader, nil),
+		"gorilla.Handler: guard is nil": gorilla.Handler(nil, &upgrader, f),
+		"gorilla.Handler: f is nil":     gorilla.Handler(g, &upgrader, nil),
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 		if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("answered %d %q, want 500 and %q", w.Code, w.Body, want)
+		}
+	}
+}
+
+// A nil upgrader is one with all defaults, as nil options are in adapters/coder.
+func TestANilUpgraderHasAllDefaults(t *testing.T) {
+	for name, h := range map[string]func(g *closeguard.Guard) http.Handler{
+		"Handler": func(g *closeguard.Guard) http.Handler {
+			return gorilla.Handler(g, nil, func(*http.Request, *gorilla.Conn) error { return nil })
+		},
+		"Upgrade": func(g *closeguard.Guard) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				c, err := gorilla.Upgrade(g, nil, w, r, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.CloseWith(r.Context(), closeguard.NormalClosure, "") //nolint:errcheck // the peer tells
+			})
+		},
+	} {
+		s := start(t, nil, closeguard.Options{}, h)
+		if _, _, err := dial(t, s).ReadMessage(); !websocket.IsCloseError(err, websocket.CloseNormalClosure) {
+			t.Errorf("%s: %v, want 1000", name, err)
+		}
+		if ev := s.event(t); !ev.Clean() {
+			t.Errorf("%s: %v, want a clean end", name, ev)
 		}
 	}
 }
