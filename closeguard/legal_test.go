@@ -250,3 +250,18 @@ func TestLostThread(t *testing.T) {
 		})
 	}
 }
+
+// A role that is neither constant is a server's, also as to which frames are masked.
+func TestAnUnknownRoleIsAServerOnTheWire(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := guard(t, closeguard.Role(7), closeguard.Options{})
+		c.role = closeguard.Server // in the test's words
+		c.send(closeWith(1000, ""))
+		c.read(closeWith(1000, ""))
+		c.write(closeWith(1000, ""))
+		c.peerSees("close 1000 | EOF")
+		c.peer.Close()
+		c.Close()
+		c.ends("peer closed 1000, sent 1000, received 1000, clean")
+	})
+}

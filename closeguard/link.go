@@ -92,7 +92,7 @@ func (g *Guard) newLink(ctx context.Context, info ConnInfo) *link {
 	l := &link{role: info.Role}
 	l.begin(g, &info)
 	l.opening = &opening{link: l, ctx: ctx}
-	l.in.scan.Masked = info.Role == Server
+	l.in.scan.Masked = info.Role != Client // what is neither is a server
 	l.out.scan.Masked = info.Role == Client
 	return l
 }
