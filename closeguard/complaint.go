@@ -14,7 +14,7 @@ import (
 // complain logs a call that net/http complains of, in its words and where it would
 // log it, with the name of whoever called: it would name the guard.
 func (u *upgrade) complain(what string) {
-	f := callerBeyond("github.com/closeguard/ws/closeguard.", "net/http.")
+	f := callerBeyond(ourFunctions, "net/http.")
 	line := fmt.Sprintf("http: %s from %s (%s:%d)", what, f.Function, path.Base(f.File), f.Line)
 	if srv, _ := u.ctx.Value(http.ServerContextKey).(*http.Server); srv != nil && srv.ErrorLog != nil {
 		srv.ErrorLog.Print(line)

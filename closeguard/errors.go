@@ -96,7 +96,6 @@ func sentinel(c cause.Cause) error {
 		cause.Aborted:      ErrAborted,
 		cause.Abandoned:    ErrAbandoned,
 		cause.FrameUnsent:  errInFrame,
-		cause.Context:      nil, // the last one
 	}[c]
 }
 

@@ -41,7 +41,7 @@ func (u *upgrade) noteInTheWay(status int) {
 // answerer is the writer between the handler and the guard that an answer went through
 // last, if it has a WriteHeader of its own, by its name in the call stack.
 func answerer() string {
-	name := callerBeyond("github.com/closeguard/ws/closeguard.").Function
+	name := callerBeyond(ourFunctions).Function
 	if name == "net/http.(*timeoutHandler).ServeHTTP" {
 		return "http.TimeoutHandler"
 	}

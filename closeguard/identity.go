@@ -28,7 +28,7 @@ type labels struct {
 
 // begin takes what is known of a connection at first.
 func (i *identity) begin(g *Guard, info *ConnInfo) {
-	i.guard, i.number = g, info.Number
+	i.guard = g
 	i.remote, i.route, i.path = info.Remote, info.Route, info.Path
 	i.agreeOn(info.Subprotocol)
 	if len(info.Attrs) > 0 {

@@ -187,10 +187,6 @@ func (o *opening) routeYielding(r *http.Request) {
 	if l.route != "" {
 		return
 	}
-	if l.guard.opts.Route == nil {
-		l.route = r.Pattern
-		return
-	}
 	var route string
 	l.yield(func() { route = l.guard.routeOf(r) })
 	if l.route == "" {

@@ -35,8 +35,7 @@ func newRound(g *Guard, why cause.Cause, within bool) *round {
 // wait for its own return, nor for that of another one that may wait for it. The
 // context tells, and where it is another one, the stack.
 func isWithin(ctx context.Context) bool {
-	return linkFrom(ctx) != nil || onStack(512, "github.com/closeguard/ws/closeguard.connDriver.Serve",
-		"github.com/closeguard/ws/closeguard.(*Guard).upgrade", "github.com/closeguard/ws/closeguard.(*Guard).observeFrom")
+	return linkFrom(ctx) != nil || onStack(512, ourFunctions+"connDriver.Serve", ourFunctions+"(*Guard).upgrade", ourFunctions+"(*Guard).observeFrom")
 }
 
 // join makes a connection one of the round's, unless its end is reported

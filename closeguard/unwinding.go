@@ -5,6 +5,9 @@ import (
 	"slices"
 )
 
+// ourFunctions is what the names of this package's functions begin with in a call stack.
+const ourFunctions = "github.com/closeguard/ws/closeguard."
+
 // unwinding reports whether the calling goroutine is unwinding a panic. The
 // deferred Close of a handler that panics runs before anybody can recover, so
 // this is the only way to know then that 1011 is the truth.

@@ -89,12 +89,12 @@ func (r Reason) rank() rank {
 // nothing where both Closes have crossed. A deadline or a context counts if the
 // program gave up after it without another word of the peer's.
 func (m *Machine) Cause() cause.Cause {
+	if ran := m.GaveUp(); ran.Err != nil {
+		return ran.Cause
+	}
 	why := m.why
 	if m.record.Complete() {
 		why = slices.DeleteFunc(slices.Clone(why), Reason.OfTransport)
-	}
-	if ran := m.GaveUp(); ran.Err != nil {
-		return ran.Cause
 	}
 	return why.first()
 }

@@ -88,7 +88,7 @@ const (
 // Reader is who reads from the peer.
 type Reader struct {
 	State ReaderState
-	until time.Duration // of AwaitFIN
+	until time.Duration // of LastLook and AwaitFIN
 	ended time.Duration // of AwaitFIN: when our direction was ended, 0: it wasn't
 }
 
