@@ -14,19 +14,19 @@ import (
 // the library had closed or the program knew of the end, and one whose context is
 // watched.
 type (
-	call     struct{ link *link }
-	lateCall struct{ link *link }
-	place    struct {
+	call        struct{ link *link }
+	lateCall    struct{ link *link }
+	watchedCall struct {
 		link *link
-		ctx  context.Context // nil: the place is free
-		next *place
+		ctx  context.Context // nil: there is no call
+		next *watchedCall
 	}
 )
 
-// watched are the contexts of the calls that are under way. The places of a
-// connection's calls are taken again and again: there are as many as there were
-// calls at a time. The link's mu guards them.
-type watched struct{ first *place }
+// watched are the calls that are under way and have a context. One that is over is
+// used again for the next: there are as many as there were at a time. The link's mu
+// guards them.
+type watched struct{ first *watchedCall }
 
 // Begin begins a call of the library's.
 func (d connDriver) Begin(ctx context.Context) driver.Call {
@@ -45,8 +45,8 @@ func (d connDriver) Begin(ctx context.Context) driver.Call {
 func (c call) Keep(err error) error     { return err }
 func (c lateCall) Keep(err error) error { return err }
 
-func (p *place) Keep(err error) error {
-	p.leave()
+func (c *watchedCall) Keep(err error) error {
+	c.leave()
 	return err
 }
 
@@ -55,9 +55,9 @@ func (c lateCall) End(err error, telling bool) error { return c.link.endCall(err
 
 // End says of a call whose context has closed the connection that it was the context:
 // what the library says may be net.ErrClosed alone, as it happens.
-func (p *place) End(err error, telling bool) error {
-	canceled := p.leave()
-	err = p.link.endCall(err, telling, false)
+func (c *watchedCall) End(err error, telling bool) error {
+	canceled := c.leave()
+	err = c.link.endCall(err, telling, false)
 	if canceled != nil && errors.Is(err, net.ErrClosed) && !errors.Is(err, canceled.Err()) {
 		if _, ended := find[CloseEvent](err); !ended {
 			return conceal(join(canceled.Err(), err))
@@ -67,11 +67,14 @@ func (p *place) End(err error, telling bool) error {
 }
 
 // leave stops watching the call's context, and returns it if it has ended.
-func (p *place) leave() (canceled context.Context) {
-	p.link.mu.Lock()
-	defer p.link.mu.Unlock()
-	canceled = p.free()
-	p.link.noteCanceled(canceled)
+func (c *watchedCall) leave() (canceled context.Context) {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	if ctx := c.ctx; ctx != nil && ctx.Err() != nil {
+		canceled = ctx
+	}
+	c.ctx = nil
+	c.link.noteCanceled(canceled)
 	return canceled
 }
 
@@ -100,36 +103,26 @@ func (l *link) endCall(err error, telling, late bool) error {
 	return err
 }
 
-// add takes a place for a context.
-func (w *watched) add(l *link, ctx context.Context) *place {
-	for p := w.first; p != nil; p = p.next {
-		if p.ctx == nil {
-			p.ctx = ctx
-			return p
+// add makes a call with a context, of one that is over if there is one.
+func (w *watched) add(l *link, ctx context.Context) *watchedCall {
+	for c := w.first; c != nil; c = c.next {
+		if c.ctx == nil {
+			c.ctx = ctx
+			return c
 		}
 	}
-	w.first = &place{l, ctx, w.first}
+	w.first = &watchedCall{l, ctx, w.first}
 	return w.first
 }
 
 // canceled is a context that has ended, nil if none has.
 func (w *watched) canceled() context.Context {
-	for p := w.first; p != nil; p = p.next {
-		if p.ctx != nil && p.ctx.Err() != nil {
-			return p.ctx
+	for c := w.first; c != nil; c = c.next {
+		if c.ctx != nil && c.ctx.Err() != nil {
+			return c.ctx
 		}
 	}
 	return nil
-}
-
-// free gives the place back, and returns its context if that has ended.
-func (p *place) free() (canceled context.Context) {
-	ctx := p.ctx
-	p.ctx = nil
-	if ctx == nil || ctx.Err() == nil {
-		return nil
-	}
-	return ctx
 }
 
 // noteCanceled takes note of a call's context that has ended, if there is one: it

@@ -9,9 +9,9 @@ import (
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
-// event is what is known now, with words as the caller's own cause; over says that
+// event is what is known now, with words as the caller's own cause; late says that
 // the call began after the end. It is nil while the connection is open.
-func (l *link) event(words error, over bool) CloseEvent {
+func (l *link) event(words error, late bool) CloseEvent {
 	if r := l.machine().Record(); r.Open() {
 		return nil
 	}
@@ -24,7 +24,7 @@ func (l *link) event(words error, over bool) CloseEvent {
 		Duration: now - l.opened,
 		Idle:     max(0, now-l.in.LastActive()),
 		guard:    l.guard,
-		over:     over,
+		late:     late,
 	})
 }
 
@@ -47,14 +47,14 @@ func (e *ending) event(now instant, words error, known Ending) CloseEvent {
 	case closing.Nobody:
 		return nil
 	case closing.Peer:
-		if !known.over {
+		if !known.late {
 			known.Err = conceal(known.Err)
 		}
 		return &PeerClosed{known}
 	case closing.Us:
 		return &LocalClosed{known}
 	case closing.Transport:
-		if !known.over && !known.aborted {
+		if !known.late && !known.aborted {
 			known.Err = conceal(known.Err)
 		}
 		return &Dropped{known}

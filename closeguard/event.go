@@ -137,7 +137,7 @@ type Ending struct {
 	answer  Code // what an illegal Received is answered with
 	misfit  bool // Intended was illegal
 	aborted bool
-	over    bool // the error answers a call that began after the end
+	late    bool // the error answers a call that began after the end
 	ongoing bool // the closing handshake goes on
 }
 
@@ -252,7 +252,7 @@ func (*LocalClosed) Kind() string { return "local_closed" }
 func (*Dropped) Kind() string { return "dropped" }
 
 // Is matches net.ErrClosed if the call began after the end.
-func (e *PeerClosed) Is(target error) bool { return e.over && target == net.ErrClosed }
+func (e *PeerClosed) Is(target error) bool { return e.late && target == net.ErrClosed }
 
 // Is matches net.ErrClosed.
 func (e *LocalClosed) Is(target error) bool { return target == net.ErrClosed }
@@ -260,7 +260,7 @@ func (e *LocalClosed) Is(target error) bool { return target == net.ErrClosed }
 // Is matches net.ErrClosed if we aborted the connection or the call began
 // after the end.
 func (e *Dropped) Is(target error) bool {
-	return (e.aborted || e.over) && target == net.ErrClosed
+	return (e.aborted || e.late) && target == net.ErrClosed
 }
 
 // Error returns one line: who closed, code, reason, and the cause if there is
@@ -268,7 +268,7 @@ func (e *Dropped) Is(target error) bool {
 func (e *PeerClosed) Error() string {
 	s := "websocket closed by peer"
 	if e.Received != nil {
-		s += ": " + e.told(*e.Received)
+		s += ": " + e.frameText(*e.Received)
 	}
 	return s + e.tail()
 }
@@ -278,7 +278,7 @@ func (e *PeerClosed) Error() string {
 func (e *LocalClosed) Error() string {
 	s := "websocket closed here"
 	if e.Sent != nil {
-		s += ": " + e.told(*e.Sent)
+		s += ": " + e.frameText(*e.Sent)
 	}
 	switch {
 	case e.Received != nil:
@@ -295,8 +295,8 @@ func (e *Dropped) Error() string {
 	return "websocket connection dropped after " + span(e.Duration) + e.tail()
 }
 
-// told is a frame as its String, with the program's name of the code if it has one.
-func (e *Ending) told(f CloseFrame) string {
+// frameText is a frame as its String, with the program's name of the code if it has one.
+func (e *Ending) frameText(f CloseFrame) string {
 	name := e.name(f.Code)
 	if name == f.Code.Name() {
 		return f.String()
@@ -308,7 +308,7 @@ func (e *Ending) tail() string {
 	var b strings.Builder
 	if e.Intended != nil {
 		b.WriteString(", intended ")
-		b.WriteString(e.told(*e.Intended))
+		b.WriteString(e.frameText(*e.Intended))
 	}
 	if e.Err != nil {
 		b.WriteString(": ")

@@ -189,7 +189,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.MaxAgeJitter = 0.1
 	}
 	if o.CloseFrameFor == nil {
-		o.CloseFrameFor = frameFor
+		o.CloseFrameFor = defaultFrameFor
 	}
 	if o.CodeName == nil {
 		o.CodeName = func(ConnInfo, Code) string { return "" }
@@ -240,8 +240,8 @@ func (o *Options) durations() []durationOption {
 	}
 }
 
-// frameFor is the default of Options.CloseFrameFor.
-func frameFor(_ ConnInfo, cause error) CloseFrame {
+// defaultFrameFor is the default of Options.CloseFrameFor.
+func defaultFrameFor(_ ConnInfo, cause error) CloseFrame {
 	switch {
 	case errors.Is(cause, ErrPingTimeout):
 		return CloseFrame{Code: GoingAway, Reason: "ping timeout"}

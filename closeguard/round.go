@@ -182,14 +182,14 @@ func (r *round) abort(why error, done <-chan struct{}) error {
 		r.fail(l)
 	}
 	handlers := 0
-	over := within(done, closing.LastWait)
+	over := closedWithin(done, closing.LastWait)
 	if !over {
 		for _, l := range r.remaining() {
 			if r.reportNow(l) {
 				handlers++
 			}
 		}
-		over = within(done, closing.LastWait)
+		over = closedWithin(done, closing.LastWait)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -200,8 +200,8 @@ func (r *round) abort(why error, done <-chan struct{}) error {
 	return &AbortedError{Connections: r.report.Aborted, Err: why}
 }
 
-// within waits for done, but no longer than d, and says whether it came.
-func within(done <-chan struct{}, d time.Duration) bool {
+// closedWithin waits until done is closed, but no longer than d, and says whether it is.
+func closedWithin(done <-chan struct{}, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

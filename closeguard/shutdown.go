@@ -101,7 +101,7 @@ func (g *Guard) Shutdown(ctx context.Context) (Report, error) {
 		case <-gone:
 			return d.soFar(), nil
 		default:
-			d.yield(progress)
+			d.tellsNoMore(progress)
 			d.joinAll(g.all())
 			err := d.abort(context.Cause(ctx), gone)
 			return d.soFar(), err
@@ -143,7 +143,7 @@ func ShutdownServer(ctx context.Context, g *Guard, servers ...*http.Server) (Rep
 		listening.Wait()
 		close(silent)
 	}()
-	within(silent, closing.LastWait) // a listener that can't be closed holds up no WebSocket
+	closedWithin(silent, closing.LastWait) // a listener that can't be closed holds up no WebSocket
 	report, err := g.Shutdown(ctx)
 	serving.Wait()
 	errs[0] = err
@@ -311,8 +311,8 @@ func (d *drain) tells(who *time.Ticker) bool {
 	return d.teller == who
 }
 
-// yield leaves the telling to another one.
-func (d *drain) yield(who *time.Ticker) {
+// tellsNoMore leaves the telling to another one.
+func (d *drain) tellsNoMore(who *time.Ticker) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.teller == who {
