@@ -67,12 +67,12 @@ func (d guardDriver) WrapHandshake(nc net.Conn) (net.Conn, error) {
 
 func (d guardDriver) Witness(ctx context.Context, about driver.About) net.Conn {
 	g := d.guard
-	info := ConnInfo{Remote: about.Remote, Route: about.Route, Path: about.Path}
+	info := ConnInfo{Remote: about.Remote}
 	if r := about.Request; r != nil {
 		info = g.requestInfo(r)
-		info.Route = g.routeOf(r)
+		info.Route, info.Attrs = g.routeOf(r), g.attrsOf(r)
 	}
-	info.Subprotocol, info.Attrs = about.Subprotocol, about.Attrs
+	info.Subprotocol = about.Subprotocol
 	l := g.newLink(ctx, info)
 	if about.Request != nil {
 		l.offer(about.Request)

@@ -1,6 +1,7 @@
 package coder_test
 
 import (
+	"log/slog"
 	"net/http"
 	"slices"
 	"testing"
@@ -15,6 +16,7 @@ func TestReducedModeAsksAboutTheRequest(t *testing.T) {
 	opts := closeguard.Options{
 		Route:  func(r *http.Request) string { return "of " + r.URL.Path },
 		Remote: func(*http.Request) string { return "192.0.2.7" },
+		Attrs:  func(*http.Request) []slog.Attr { return []slog.Attr{slog.Int("tenant", 7)} },
 	}
 	s := start(t, nil, opts, func(g *closeguard.Guard) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -34,7 +36,8 @@ func TestReducedModeAsksAboutTheRequest(t *testing.T) {
 	s.dialer.Subprotocols = []string{"chat.v3"} // which the server doesn't speak
 	p := dial(t, s)
 	defer p.Close()
-	if info := s.event(t).Connection(); info.Route != "of /" || info.Remote != "192.0.2.7" || info.Path != "/" || !slices.Equal(info.Offered, []string{"chat.v3"}) {
+	attr := func(a slog.Attr) bool { return a.Equal(slog.Int("tenant", 7)) }
+	if info := s.event(t).Connection(); !slices.ContainsFunc(info.Attrs, attr) || info.Route != "of /" || info.Remote != "192.0.2.7" || info.Path != "/" || !slices.Equal(info.Offered, []string{"chat.v3"}) {
 		t.Errorf("info: %+v", info)
 	}
 }

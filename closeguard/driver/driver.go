@@ -11,7 +11,6 @@ package driver
 
 import (
 	"context"
-	"log/slog"
 	"net"
 	"net/http"
 )
@@ -53,15 +52,12 @@ type Guard interface {
 
 // About says which connection a witness is about.
 type About struct {
-	// Request is the one that became the connection, if the adapter has it: then it
-	// says what Remote, Route and Path say where there is none.
+	// Request is the one that became the connection, if the adapter has it: what it
+	// says, and what Options say of it, is told as of a guarded connection.
 	Request *http.Request
 
-	Remote      string // the peer's address
-	Route       string // the pattern that the request matched
-	Path        string // of the request's URL
+	Remote      string // the peer's address, where there is no Request
 	Subprotocol string // agreed on in the opening handshake
-	Attrs       []slog.Attr
 }
 
 // Conn is what an adapter asks of a connection and tells it. All methods may be

@@ -34,10 +34,7 @@ func newHandler(guard *closeguard.Guard, ended *closes, limit int64) http.Handle
 // witness records an unguarded connection, of which only that is known which
 // the handler tells.
 func witness(guard *closeguard.Guard, r *http.Request) driver.Conn {
-	nc := guard.Driver().Witness(r.Context(), driver.About{
-		Request: r,
-		Attrs:   attrs(r),
-	})
+	nc := guard.Driver().Witness(r.Context(), driver.About{Request: r})
 	return nc.(*closeguard.Conn).Driver()
 }
 
