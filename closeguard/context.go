@@ -31,8 +31,8 @@ func (c *connContext) Value(key any) any {
 // handler that returns ends while the connection may go on. Work for a connection
 // that belongs to no handler takes it.
 //
-// Once the connection has ended, values that were not asked for may be gone. On a nil
-// Handle it is [context.Background].
+// A Context that is asked for only when the connection has ended may lack the values of
+// the request's context. On a nil Handle it is [context.Background].
 func (h *Handle) Context() context.Context {
 	if h == nil {
 		return context.Background()

@@ -18,8 +18,9 @@ type serverReader struct {
 	below io.Reader // net/http's
 }
 
-// reader is what a program is to read from that would read from what the bufio.Reader
-// of Hijack does. That stays as it is: the request's body reads from it, too.
+// reader returns what the program's bufio.Reader of Hijack shall read from. What rd
+// reads from so far, net/http's own reader, stays as it is, because the request's body
+// reads from it, too: rd's copy hands it over.
 func (c *Conn) reader(rd *bufio.Reader) io.Reader {
 	if !readsFromServer(rd) {
 		return c // a wrapper's, which net/http doesn't see fail

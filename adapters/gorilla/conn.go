@@ -14,7 +14,8 @@ import (
 
 // Conn is a *websocket.Conn whose terminal errors are close events. What the
 // library says of its methods and of concurrency holds; CloseWith, Abort, Done,
-// Event and Translate may be called at any time from anywhere.
+// Context, Event, Guarded, Busy, Idle, SetKeys and Translate may be called at any
+// time from anywhere.
 type Conn struct {
 	*websocket.Conn
 	guard *closeguard.Conn // in reduced mode a witness

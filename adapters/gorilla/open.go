@@ -51,13 +51,13 @@ func upgrade(guard *closeguard.Guard, upgrader *websocket.Upgrader, w http.Respo
 	return conn, guarded, err
 }
 
-// Handler upgrades each request, runs f for the connection and closes it as f's
-// return says: nil 1000; a closeguard.Error its code and reason, also as the cause of
-// a context of whose end f's error tells; a timeout or a context's end 1001, or
-// Options.BareClose if that has a code; any other error, and a panic, 1011 with a
-// fixed text. After a frame of the peer's that broke a rule of framing it is 1002,
-// but for a closeguard.Error and a panic. The close event is delivered when f has
-// returned.
+// Handler upgrades each request, runs f for the connection and closes it as f's return
+// says: nil 1000; a closeguard.Error its code and reason, also as the cause of a
+// context of whose end f's error tells; a timeout, a context's end, or net.ErrClosed
+// after f's own Close 1001, or Options.BareClose if that has a code; any other error,
+// and a panic, 1011 with a fixed text. After a frame of the peer's that broke a rule
+// of framing it is 1002, but for a closeguard.Error and a panic. The close event is
+// delivered when f has returned.
 //
 // While f runs, Close only wakes the reader, so that the usual deferred call
 // does no harm; Abort acts at once. The upgrader may be nil; if another argument
