@@ -20,7 +20,7 @@ type Conn struct {
 	*websocket.Conn
 	guard *closeguard.Conn // in reduced mode a witness
 
-	ours sync.Mutex // in reduced mode, held while a Close of ours is written and told
+	ours chan struct{} // in reduced mode a lock, held while a Close of ours is written and told
 
 	closeRead atomic.Pointer[closeRead] // nil before CloseRead
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -41,8 +42,11 @@ func (c *Conn) tell(err error) {
 	var ce *websocket.CloseError
 	switch {
 	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
-		c.ours.Lock() // the answer to our Close may be here before that has returned
-		defer c.ours.Unlock()
+		select { // the answer to our Close may be here before that has returned
+		case c.ours <- struct{}{}:
+			defer func() { <-c.ours }()
+		case <-time.After(time.Second): // it is none: the peer doesn't read
+		}
 		c.guard.Driver().Received(ce.Code, ce.Text)
 	case errors.Is(err, net.ErrClosed):
 		c.guard.Driver().Closed()

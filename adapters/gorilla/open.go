@@ -102,13 +102,15 @@ func Wrap(guard *closeguard.Guard, ws *websocket.Conn) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	var ours chan struct{}
 	if nc == nil {
+		ours = make(chan struct{}, 1)
 		nc = guard.Driver().Witness(context.Background(), driver.About{
 			Remote:      ws.RemoteAddr().String(),
 			Subprotocol: ws.Subprotocol(),
 		})
 	}
-	return &Conn{Conn: ws, guard: nc.(*closeguard.Conn)}, nil
+	return &Conn{Conn: ws, guard: nc.(*closeguard.Conn), ours: ours}, nil
 }
 
 // FromRequest is Wrap for a connection that was upgraded for r below

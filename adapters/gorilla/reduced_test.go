@@ -208,3 +208,30 @@ func TestReducedModeCloseRead(t *testing.T) {
 	expectEvent(t, context.Cause(ctx), "local closed 1008")
 	expectEvent(t, s.event(t), "local closed 1008")
 }
+
+// A Close of ours that can't leave, because the peer doesn't read, doesn't keep the
+// peer's from the reader: the library gives its own answer a second, too.
+func TestReducedModeReadsTheCloseOfAPeerThatDoesNotRead(t *testing.T) {
+	s, c, p := reduced(t, nil)
+	c.EnableWriteCompression(false)
+	go c.WriteMessage(websocket.BinaryMessage, make([]byte, 64<<20))
+	time.Sleep(50 * time.Millisecond)
+	go c.WriteControl(websocket.CloseMessage, []byte(closePayload(1000, "")), time.Time{})
+	time.Sleep(50 * time.Millisecond)
+	p.send(frame(0x88, closePayload(1001, "")))
+	read := make(chan error, 1)
+	go func() {
+		_, _, err := c.ReadMessage()
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if closeguard.CodeOf(err) != closeguard.GoingAway {
+			t.Errorf("ReadMessage: %v, want 1001", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("ReadMessage still waits for our Close")
+	}
+	c.Close()
+	s.event(t)
+}

@@ -21,8 +21,8 @@ func (c *Conn) validate(messageType int, payload []byte) (f closeguard.CloseFram
 
 // writeClose writes a Close in reduced mode, and tells of it if the library took it.
 func (c *Conn) writeClose(f closeguard.CloseFrame, write func() error) error {
-	c.ours.Lock()
-	defer c.ours.Unlock()
+	c.ours <- struct{}{}
+	defer func() { <-c.ours }()
 	err := write()
 	if err == nil {
 		c.guard.Driver().Sent(int(f.Code), f.Reason)
