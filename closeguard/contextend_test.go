@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
@@ -81,6 +82,7 @@ func TestAContextEndsAndTheProgramCloses(t *testing.T) {
 					next := r.next()
 					if got += next; r.err == nil {
 						got += " | "
+						synctest.Wait() // until the Write has returned
 						c.send(closeWith(uint16(c.Event().Code()), ""))
 					}
 				}

@@ -73,8 +73,8 @@ func (l *link) endRead(p []byte, n int, err error) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n, err = counted(n, len(p), err)
-	if n > 0 && l.end != nil && l.phase == phaseOpen && !l.ended.final() {
-		l.on(closing.Heard{}) // what the guard finds unread for a library that is done takes nothing back
+	if n > 0 && l.end != nil && l.phase == phaseOpen && !l.app.Closed {
+		l.on(closing.Heard{}) // what comes for a library that is done takes nothing back
 	}
 	err = l.afterRead(p[:n], err)
 	if l.end != nil {
