@@ -122,8 +122,8 @@ func beforeClose(stream []byte) []byte {
 // judgeEvent: the event equals the wire (rule 1).
 func (l *life) judgeEvent(ev closeguard.CloseEvent, t truth) {
 	e := ev.End()
-	if e.Received == nil && t.late && (errors.Is(e.Err, closeguard.ErrCloseIdle) || errors.Is(e.Err, closeguard.ErrCloseTimeout)) {
-		t.received, t.doubtful = nil, true // it came at the very moment of the limit
+	if e.Received == nil && t.late && (errors.Is(e.Err, closeguard.ErrCloseIdle) || errors.Is(e.Err, closeguard.ErrCloseTimeout) || errors.Is(e.Err, closeguard.ErrAborted)) {
+		t.received, t.doubtful = nil, true // it came at the very moment of the limit, or of Abort
 	}
 	first := kind(ev)
 	if first != t.first && !t.doubtful {
