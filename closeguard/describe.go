@@ -2,7 +2,6 @@ package closeguard
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/closeguard/ws/closeguard/cause"
@@ -42,7 +41,7 @@ func (e *ending) event(now instant, words error, known Ending) CloseEvent {
 	if r.Illegal != nil {
 		known.illegal, known.answer = true, Code(r.Illegal.Code())
 	}
-	known.Err = causes(e.Why(), e.GaveUp(), r, words)
+	known.Err = causes(e.Counting(), words)
 	switch r.First {
 	case closing.Nobody:
 		return nil
@@ -81,14 +80,10 @@ func frameOf(f *closing.Frame) *CloseFrame {
 }
 
 // causes puts together what has brought the end about, the most telling first.
-// With words, a caller's own, they take the place of what was said before. How
-// TCP ended tells nothing where both Closes have crossed.
-func causes(why closing.Reasons, gaveUp closing.Reason, r *closing.Record, words error) error {
-	if len(why) == 0 && gaveUp.Err == nil {
+// With words, a caller's own, they take the place of what was said before.
+func causes(why closing.Reasons, words error) error {
+	if len(why) == 0 {
 		return words
-	}
-	if gaveUp.Err != nil {
-		why = append(slices.Clip(why), gaveUp)
 	}
 	var errs []error
 	said := false
@@ -96,10 +91,7 @@ func causes(why closing.Reasons, gaveUp closing.Reason, r *closing.Record, words
 		if words != nil && !said && reason.SaysNoMoreThanWords() {
 			errs, said = append(errs, words), true
 		}
-		switch {
-		case reason.OfTransport() && r.Complete():
-		case words != nil && (reason.Cause == cause.HandlerError || reason.Cause == cause.None):
-		default:
+		if words == nil || reason.Cause != cause.HandlerError && reason.Cause != cause.None {
 			errs = append(errs, asError(reason))
 		}
 	}

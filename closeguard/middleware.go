@@ -209,15 +209,11 @@ func divert(rw *bufio.ReadWriter, c *Conn) (early []byte) {
 	buffered, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	early = bytes.Clone(buffered)
 	rd := c.reader(rw.Reader)
-	switch c.link.raw.Conn.(type) {
-	case *net.TCPConn, *tls.Conn:
-		if len(early) == 0 {
-			rw.Reader.Reset(rd)
-			break
-		}
-		rw.Reader = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), rd), max(rw.Reader.Size(), len(early)))
-		rw.Reader.Peek(len(early)) //nolint:errcheck // they are there
-	default: // a wrapper's net.Conn may read from the bufio.Reader itself
+	_, tcp := c.link.raw.Conn.(*net.TCPConn)
+	_, overTLS := c.link.raw.Conn.(*tls.Conn)
+	if len(early) == 0 && (tcp || overTLS) {
+		rw.Reader.Reset(rd)
+	} else { // a wrapper's net.Conn may read from the bufio.Reader itself
 		rw.Reader = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), rd), max(rw.Reader.Size(), len(early)))
 		rw.Reader.Peek(len(early)) //nolint:errcheck // they are there
 	}

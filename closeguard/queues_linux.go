@@ -2,7 +2,6 @@ package closeguard
 
 import (
 	"encoding/binary"
-	"errors"
 	"net"
 	"sync"
 	"syscall"
@@ -31,65 +30,55 @@ const ackedAt = 120
 func ackedBytes(nc net.Conn) uint64 {
 	q := questions.Get().(*question)
 	defer questions.Put(q)
-	q.length = ackedAt + 8
-	if q.ask(nc, syscall.SYS_GETSOCKOPT, syscall.IPPROTO_TCP, syscall.TCP_INFO, unsafe.Pointer(&q.info), unsafe.Pointer(&q.length)) != nil ||
-		q.length < ackedAt+8 {
+	if !q.ask(nc, 0) || q.length < ackedAt+8 {
 		return 0
 	}
 	return binary.NativeEndian.Uint64(q.info[ackedAt:])
 }
 
 // queued asks the kernel for the length of one of a socket's queues.
-func queued(nc net.Conn, which uintptr) (n int, known bool) {
+func queued(nc net.Conn, queue uintptr) (n int, known bool) {
 	q := questions.Get().(*question)
 	defer questions.Put(q)
-	if q.ask(nc, syscall.SYS_IOCTL, which, 0, unsafe.Pointer(&q.length), nil) != nil {
+	if !q.ask(nc, queue) {
 		return 0, false
 	}
 	return int(q.length), true
 }
 
-// question is a system call on a socket's descriptor. Each connection's end asks one,
-// so that what it needs is made once.
+// question asks for the length of a socket's queue, or for its struct tcp_info. Each
+// connection's end asks one, so that what it needs is made once.
 type question struct {
-	call          func(fd uintptr) // q.make
-	number        uintptr
-	first, second uintptr        // arguments behind the descriptor
-	out, size     unsafe.Pointer // and behind those; an ioctl's out is its second
-	errno         syscall.Errno
-	length        int32
-	info          [ackedAt + 8]byte
+	call   func(fd uintptr) // q.put
+	queue  uintptr          // 0: tcp_info
+	errno  syscall.Errno
+	length int32 // of the queue, or of info
+	info   [ackedAt + 8]byte
 }
 
 var questions = sync.Pool{New: func() any {
 	q := new(question)
-	q.call = q.make
+	q.call = q.put
 	return q
 }}
 
-func (q *question) make(fd uintptr) {
-	if q.number == syscall.SYS_IOCTL {
-		_, _, q.errno = syscall.Syscall(q.number, fd, q.first, uintptr(q.out))
-	} else {
-		_, _, q.errno = syscall.Syscall6(q.number, fd, q.first, q.second, uintptr(q.out), uintptr(q.size), 0)
+func (q *question) put(fd uintptr) {
+	if q.queue != 0 {
+		_, _, q.errno = syscall.Syscall(syscall.SYS_IOCTL, fd, q.queue, uintptr(unsafe.Pointer(&q.length)))
+		return
 	}
+	q.length = int32(len(q.info))
+	_, _, q.errno = syscall.Syscall6(syscall.SYS_GETSOCKOPT, fd, syscall.IPPROTO_TCP, syscall.TCP_INFO,
+		uintptr(unsafe.Pointer(&q.info)), uintptr(unsafe.Pointer(&q.length)), 0)
 }
 
-func (q *question) ask(nc net.Conn, number, first, second uintptr, out, size unsafe.Pointer) error {
+// ask reports whether there is an answer.
+func (q *question) ask(nc net.Conn, queue uintptr) bool {
 	sc, ok := innermost(nc).(syscall.Conn)
 	if !ok {
-		return errors.ErrUnsupported
+		return false
 	}
 	raw, err := sc.SyscallConn()
-	if err != nil {
-		return err
-	}
-	q.number, q.first, q.second, q.out, q.size = number, first, second, out, size
-	if err := raw.Control(q.call); err != nil {
-		return err
-	}
-	if q.errno != 0 {
-		return q.errno
-	}
-	return nil
+	q.queue = queue
+	return err == nil && raw.Control(q.call) == nil && q.errno == 0
 }

@@ -42,8 +42,8 @@ func (r Reasons) Telling() Reasons {
 	return sorted
 }
 
-// OfTransport reports whether the reason is how TCP ended, or why it was given up.
-func (r Reason) OfTransport() bool { return r.rank() == rankTransport }
+// ofTransport reports whether the reason is how TCP ended, or why it was given up.
+func (r Reason) ofTransport() bool { return r.rank() == rankTransport }
 
 // SaysNoMoreThanWords reports whether what the library says tells more.
 func (r Reason) SaysNoMoreThanWords() bool { return r.rank() >= rankWords }
@@ -85,23 +85,31 @@ func (r Reason) rank() rank {
 	panic("BUG: closing: a cause that there isn't")
 }
 
-// Cause is why the connection ended: the first that happened. How TCP ended tells
-// nothing where both Closes have crossed. A deadline or a context counts if the
-// program gave up after it without another word of the peer's.
+// Cause is why the connection ended: the first that happened. A deadline or a context
+// counts if the program gave up after it without another word of the peer's.
 func (m *Machine) Cause() cause.Cause {
-	if ran := m.GaveUp(); ran.Err != nil {
+	if ran := m.gaveUpAfter(); ran.Err != nil {
 		return ran.Cause
 	}
-	why := m.why
-	if m.record.Complete() {
-		why = slices.DeleteFunc(slices.Clone(why), Reason.OfTransport)
-	}
-	return why.first()
+	return m.Counting().first()
 }
 
-// GaveUp is the deadline or the context after which the program closed, the zero
+// Counting is what of all that happened counts: how TCP ended tells nothing where both
+// Closes have crossed.
+func (m *Machine) Counting() Reasons {
+	why := slices.Clip(m.why)
+	if ran := m.gaveUpAfter(); ran.Err != nil {
+		why = append(why, ran)
+	}
+	if m.record.Complete() {
+		why = slices.DeleteFunc(slices.Clone(why), Reason.ofTransport)
+	}
+	return why
+}
+
+// gaveUpAfter is the deadline or the context after which the program closed, the zero
 // Reason if it was something else.
-func (m *Machine) GaveUp() Reason {
+func (m *Machine) gaveUpAfter() Reason {
 	if m.record.First == Peer {
 		return Reason{}
 	}
