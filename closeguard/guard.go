@@ -55,7 +55,8 @@ type Guard struct {
 // poolSize is how many goroutines of each pool work at the same time.
 const poolSize = 512
 
-// New returns a guard. The options are copied; the error is an [*OptionError].
+// New returns a guard. The options are copied. An error names the option that it
+// refuses, the value and why.
 func New(opts Options) (*Guard, error) {
 	o, err := opts.withDefaults()
 	if err != nil {

@@ -132,16 +132,9 @@ type Options struct {
 	ErrorLog *slog.Logger
 }
 
-// OptionError says which option [New] refuses and why.
-type OptionError struct {
-	Field string // of Options
-	Value any
-	Rule  string
-}
-
-// Error names field, value and rule.
-func (e *OptionError) Error() string {
-	return fmt.Sprintf("closeguard: Options.%s is %v: %s", e.Field, e.Value, e.Rule)
+// badOption says which option New refuses and why.
+func badOption(field string, value any, rule string) error {
+	return fmt.Errorf("closeguard: Options.%s is %v: %s", field, value, rule)
 }
 
 // forever is 73 years: instants can be added to it.
@@ -197,30 +190,30 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// check returns an *OptionError for the first value that makes no sense.
+// check returns an error for the first value that makes no sense.
 func (o *Options) check() error {
 	if i := slices.Index(o.Observers, nil); i >= 0 {
-		return &OptionError{fmt.Sprintf("Observers[%d]", i), nil, "must not be nil"}
+		return badOption(fmt.Sprintf("Observers[%d]", i), nil, "must not be nil")
 	}
 	for _, d := range o.durations() {
 		if *d.value < 0 {
-			return &OptionError{d.field, *d.value, "must not be negative"}
+			return badOption(d.field, *d.value, "must not be negative")
 		}
 	}
 	switch {
 	case o.CloseBytes < 0:
-		return &OptionError{"CloseBytes", o.CloseBytes, "must not be negative"}
+		return badOption("CloseBytes", o.CloseBytes, "must not be negative")
 	case o.MaxClosing < 0:
-		return &OptionError{"MaxClosing", o.MaxClosing, "must not be negative"}
+		return badOption("MaxClosing", o.MaxClosing, "must not be negative")
 	case !(o.MaxAgeJitter >= 0 && o.MaxAgeJitter <= 1): // also NaN
-		return &OptionError{"MaxAgeJitter", o.MaxAgeJitter, "must be from 0 to 1"}
+		return badOption("MaxAgeJitter", o.MaxAgeJitter, "must be from 0 to 1")
 	case o.PingTimeout > 0 && o.PingInterval == 0:
-		return &OptionError{"PingTimeout", o.PingTimeout, "needs a PingInterval"}
+		return badOption("PingTimeout", o.PingTimeout, "needs a PingInterval")
 	case o.CloseTimeout > 0 && o.CloseIdle > o.CloseTimeout:
-		return &OptionError{"CloseIdle", o.CloseIdle, fmt.Sprintf("must not be longer than CloseTimeout, %v", o.CloseTimeout)}
+		return badOption("CloseIdle", o.CloseIdle, fmt.Sprintf("must not be longer than CloseTimeout, %v", o.CloseTimeout))
 	case o.BareClose != 0 && o.BareClose != NoClose:
 		if err := (CloseFrame{Code: o.BareClose}).Validate(Server); err != nil {
-			return &OptionError{"BareClose", int(o.BareClose), "must be NoClose or a code that may be sent: " + err.Error()}
+			return badOption("BareClose", int(o.BareClose), "must be NoClose or a code that may be sent: "+err.Error())
 		}
 	}
 	return nil

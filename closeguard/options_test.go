@@ -3,7 +3,6 @@ package closeguard_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -52,15 +51,9 @@ func TestOptionsThatAreRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		g, err := closeguard.New(tt.opts)
-		var refused *closeguard.OptionError
-		if g != nil || !errors.As(err, &refused) || refused.Field != tt.field || refused.Value != tt.value || !strings.Contains(refused.Rule, tt.rule) {
+		said := fmt.Sprintf("closeguard: Options.%s is %v: ", tt.field, tt.value)
+		if g != nil || err == nil || !strings.HasPrefix(err.Error(), said) || !strings.Contains(strings.TrimPrefix(err.Error(), said), tt.rule) {
 			t.Errorf("%s = %v: %v, want an error about the rule %q", tt.field, tt.value, err, tt.rule)
-			continue
-		}
-		for _, part := range []string{"closeguard: Options." + tt.field, fmt.Sprint(tt.value), tt.rule} {
-			if !strings.Contains(err.Error(), part) {
-				t.Errorf("%q doesn't have %q", err, part)
-			}
 		}
 	}
 	if _, err := closeguard.New(closeguard.Options{MaxAgeJitter: math.NaN()}); err == nil {
