@@ -110,6 +110,8 @@ type connDriver struct{ conn *Conn }
 
 func (d connDriver) Guarded() bool { return d.conn.link.phase != phaseWitness }
 
+func (d connDriver) Guard() driver.Guard { return d.conn.link.guard.Driver() }
+
 func (d connDriver) CheckClose(payload []byte) (code int, reason string, err error) {
 	f, err := ParseCloseFrame(payload)
 	if err == nil {

@@ -45,26 +45,6 @@ func FromContext(ctx context.Context) *Handle {
 	return nil
 }
 
-// Guard returns the guard of the connection, nil on a nil Handle.
-func (h *Handle) Guard() *Guard {
-	if h == nil {
-		return nil
-	}
-	return h.link.guard
-}
-
-// UnguardedError says that a connection is not below a guard which was to be there.
-type UnguardedError struct {
-	Function string // that was called
-	Path     string // of the request
-}
-
-// Error says what to do about it.
-func (e *UnguardedError) Error() string {
-	return fmt.Sprintf("closeguard: %s: no guard guards the connection of the request for %q: "+
-		"its handler has to be below Guard.Middleware, and to use the ResponseWriter and the Request that it is given", e.Function, e.Path)
-}
-
 func linkFrom(ctx context.Context) *link {
 	l, _ := ctx.Value(linkKey{}).(*link)
 	return l

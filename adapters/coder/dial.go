@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/coder/websocket"
 )
 
@@ -22,7 +23,7 @@ import (
 // fails.
 func Dial(ctx context.Context, guard *closeguard.Guard, urlStr string, opts *websocket.DialOptions) (*Conn, *http.Response, error) {
 	if guard == nil {
-		return nil, nil, nilArgument("Dial", "guard")
+		return nil, nil, driver.NilArgument("coder.Dial", "guard")
 	}
 	var o websocket.DialOptions
 	if opts != nil {

@@ -1,7 +1,6 @@
 package coder
 
 import (
-	"errors"
 	"net/http"
 	"runtime"
 
@@ -10,21 +9,17 @@ import (
 	"github.com/coder/websocket"
 )
 
-func nilArgument(function, name string) error {
-	return errors.New("closeguard: coder." + function + ": " + name + " is nil")
-}
-
 // Accept is the library's function of that name for a guarded connection; opts
 // may be nil. On error the request has been answered. After the guard's
 // Shutdown has begun it answers 503 and returns closeguard.ErrShutdown.
 func Accept(guard *closeguard.Guard, w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) (*Conn, error) {
 	switch {
 	case guard == nil:
-		return nil, nilArgument("Accept", "guard")
+		return nil, driver.NilArgument("coder.Accept", "guard")
 	case w == nil:
-		return nil, nilArgument("Accept", "w")
+		return nil, driver.NilArgument("coder.Accept", "w")
 	case r == nil:
-		return nil, nilArgument("Accept", "r")
+		return nil, driver.NilArgument("coder.Accept", "r")
 	}
 	conn, _, err := accept(guard, w, r, opts)
 	return conn, err
@@ -59,9 +54,9 @@ func Handler(guard *closeguard.Guard, opts *websocket.AcceptOptions, f func(r *h
 	var missing error
 	switch {
 	case guard == nil:
-		missing = nilArgument("Handler", "guard")
+		missing = driver.NilArgument("coder.Handler", "guard")
 	case f == nil:
-		missing = nilArgument("Handler", "f")
+		missing = driver.NilArgument("coder.Handler", "f")
 	}
 	if missing != nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -88,18 +83,22 @@ func Handler(guard *closeguard.Guard, opts *websocket.AcceptOptions, f func(r *h
 func Wrap(guard *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*Conn, error) {
 	switch {
 	case guard == nil:
-		return nil, nilArgument("Wrap", "guard")
+		return nil, driver.NilArgument("coder.Wrap", "guard")
 	case r == nil:
-		return nil, nilArgument("Wrap", "r")
+		return nil, driver.NilArgument("coder.Wrap", "r")
 	case ws == nil:
-		return nil, nilArgument("Wrap", "ws")
+		return nil, driver.NilArgument("coder.Wrap", "ws")
 	}
-	nc, err := guard.Driver().Claim(r.Context())
+	return wrap(guard.Driver(), r, ws)
+}
+
+func wrap(guard driver.Guard, r *http.Request, ws *websocket.Conn) (*Conn, error) {
+	nc, err := guard.Claim(r.Context())
 	if err != nil {
 		return nil, err
 	}
 	if nc == nil {
-		nc = guard.Driver().Witness(r.Context(), driver.About{Request: r, Subprotocol: ws.Subprotocol()})
+		nc = guard.Witness(r.Context(), driver.About{Request: r, Subprotocol: ws.Subprotocol()})
 	} else {
 		collectable(ws)
 	}
@@ -108,27 +107,19 @@ func Wrap(guard *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*Conn, 
 
 // FromRequest is Wrap for a connection that was accepted for r below
 // Guard.Middleware: it finds the guard in the request's context. If there is none,
-// or it doesn't guard the connection, the error is a *closeguard.UnguardedError.
+// or it doesn't guard the connection, the error says what to do about it.
 func FromRequest(r *http.Request, ws *websocket.Conn) (*Conn, error) {
 	switch {
 	case r == nil:
-		return nil, nilArgument("FromRequest", "r")
+		return nil, driver.NilArgument("coder.FromRequest", "r")
 	case ws == nil:
-		return nil, nilArgument("FromRequest", "ws")
+		return nil, driver.NilArgument("coder.FromRequest", "ws")
 	}
-	h := closeguard.FromContext(r.Context())
-	if h.Conn() == nil {
-		return nil, unguarded(r) // or the handler went round the guard
+	conn := closeguard.FromContext(r.Context()).Conn()
+	if conn == nil { // or the handler went round the guard
+		return nil, driver.Unguarded("coder.FromRequest", r)
 	}
-	return Wrap(h.Guard(), r, ws)
-}
-
-func unguarded(r *http.Request) error {
-	e := &closeguard.UnguardedError{Function: "coder.FromRequest"}
-	if r.URL != nil {
-		e.Path = r.URL.Path
-	}
-	return e
+	return wrap(conn.Driver().Guard(), r, ws)
 }
 
 // collectable lets the garbage collector have the library's connection when the

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/driver"
 	"github.com/gorilla/websocket"
 )
 
@@ -24,7 +25,7 @@ import (
 // another kind is an error, because the guard would end up below it.
 func Dial(ctx context.Context, guard *closeguard.Guard, dialer *websocket.Dialer, urlStr string, header http.Header) (*Conn, *http.Response, error) {
 	if guard == nil {
-		return nil, nil, nilArgument("Dial", "guard")
+		return nil, nil, driver.NilArgument("gorilla.Dial", "guard")
 	}
 	if dialer == nil {
 		dialer = websocket.DefaultDialer

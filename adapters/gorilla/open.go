@@ -2,7 +2,6 @@ package gorilla
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/closeguard/ws/closeguard"
@@ -10,21 +9,17 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-func nilArgument(function, name string) error {
-	return errors.New("closeguard: gorilla." + function + ": " + name + " is nil")
-}
-
 // Upgrade is the Upgrader's method of that name for a guarded connection; a nil
 // upgrader is one with all defaults. On error the request has been answered. After
 // the guard's Shutdown has begun it answers 503 and returns closeguard.ErrShutdown.
 func Upgrade(guard *closeguard.Guard, upgrader *websocket.Upgrader, w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
 	switch {
 	case guard == nil:
-		return nil, nilArgument("Upgrade", "guard")
+		return nil, driver.NilArgument("gorilla.Upgrade", "guard")
 	case w == nil:
-		return nil, nilArgument("Upgrade", "w")
+		return nil, driver.NilArgument("gorilla.Upgrade", "w")
 	case r == nil:
-		return nil, nilArgument("Upgrade", "r")
+		return nil, driver.NilArgument("gorilla.Upgrade", "r")
 	}
 	conn, _, err := upgrade(guard, orDefault(upgrader), w, r, header)
 	return conn, err
@@ -66,9 +61,9 @@ func Handler(guard *closeguard.Guard, upgrader *websocket.Upgrader, f func(r *ht
 	var missing error
 	switch {
 	case guard == nil:
-		missing = nilArgument("Handler", "guard")
+		missing = driver.NilArgument("gorilla.Handler", "guard")
 	case f == nil:
-		missing = nilArgument("Handler", "f")
+		missing = driver.NilArgument("gorilla.Handler", "f")
 	}
 	if missing != nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -94,9 +89,9 @@ func Handler(guard *closeguard.Guard, upgrader *websocket.Upgrader, f func(r *ht
 func Wrap(guard *closeguard.Guard, ws *websocket.Conn) (*Conn, error) {
 	switch {
 	case guard == nil:
-		return nil, nilArgument("Wrap", "guard")
+		return nil, driver.NilArgument("gorilla.Wrap", "guard")
 	case ws == nil:
-		return nil, nilArgument("Wrap", "ws")
+		return nil, driver.NilArgument("gorilla.Wrap", "ws")
 	}
 	nc, err := guard.Driver().Guarded(ws.NetConn())
 	if err != nil {
@@ -115,32 +110,24 @@ func Wrap(guard *closeguard.Guard, ws *websocket.Conn) (*Conn, error) {
 
 // FromRequest is Wrap for a connection that was upgraded for r below
 // Guard.Middleware: it finds the guard in the request's context. If there is none,
-// or it doesn't guard the connection, the error is a *closeguard.UnguardedError.
+// or it doesn't guard the connection, the error says what to do about it.
 func FromRequest(r *http.Request, ws *websocket.Conn) (*Conn, error) {
 	switch {
 	case r == nil:
-		return nil, nilArgument("FromRequest", "r")
+		return nil, driver.NilArgument("gorilla.FromRequest", "r")
 	case ws == nil:
-		return nil, nilArgument("FromRequest", "ws")
+		return nil, driver.NilArgument("gorilla.FromRequest", "ws")
 	}
-	h := closeguard.FromContext(r.Context())
-	if h == nil {
-		return nil, unguarded(r)
+	conn := closeguard.FromContext(r.Context()).Conn()
+	if conn == nil {
+		return nil, driver.Unguarded("gorilla.FromRequest", r)
 	}
-	nc, err := h.Guard().Driver().Guarded(ws.NetConn())
+	nc, err := conn.Driver().Guard().Guarded(ws.NetConn())
 	switch {
 	case err != nil:
 		return nil, err
-	case nc == nil:
-		return nil, unguarded(r) // the handler went round the guard
+	case nc == nil: // the handler went round the guard
+		return nil, driver.Unguarded("gorilla.FromRequest", r)
 	}
 	return &Conn{Conn: ws, guard: nc.(*closeguard.Conn)}, nil
-}
-
-func unguarded(r *http.Request) error {
-	e := &closeguard.UnguardedError{Function: "gorilla.FromRequest"}
-	if r.URL != nil {
-		e.Path = r.URL.Path
-	}
-	return e
 }

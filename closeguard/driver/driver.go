@@ -67,6 +67,9 @@ type Conn interface {
 	// Witness.
 	Guarded() bool
 
+	// Guard returns the guard of the connection.
+	Guard() Guard
+
 	// Begin begins a call of the library. The ctx is the one that the library is
 	// given and closes the connection for when it ends; nil if it takes none. A
 	// connection that a context ended gets no Close of the guard's making, but that of
