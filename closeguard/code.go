@@ -1,10 +1,6 @@
 package closeguard
 
-import (
-	"strconv"
-
-	"github.com/closeguard/ws/closeguard/internal/closing"
-)
+import "strconv"
 
 // A Role is the side of a connection on which an endpoint stands. The zero
 // Role is Server, and so is, for every rule of this package, a value that is
@@ -33,9 +29,17 @@ func (r Role) String() string {
 // becoming another one. The zero Code is in the unused range and never legal.
 //
 // The constants are the rows of the IANA WebSocket Close Code Number Registry
-// (https://www.iana.org/assignments/websocket). Either side may send a code
-// unless its comment says otherwise; Sendable is the rule as code.
+// (https://www.iana.org/assignments/websocket), without 1004 and 1015, which nobody
+// sends and nothing stands for. Either side may send a code unless its comment
+// says otherwise, and any of 3000 to 4999; [CloseFrame.Validate] is the rule as code.
 type Code int
+
+// Nobody may send these two (RFC 6455 section 7.4.1), and they stand for nothing
+// that a program meets.
+const (
+	codeReserved     Code = 1004
+	codeTLSHandshake Code = 1015
+)
 
 const (
 	// NormalClosure: what the connection was opened for is done.
@@ -53,9 +57,6 @@ const (
 	// UnsupportedData: a kind of message the endpoint cannot take, such as a
 	// binary one where only text is understood. RFC 6455 section 7.4.1.
 	UnsupportedData Code = 1003
-
-	// Reserved has no meaning yet. Nobody may send it. RFC 6455 section 7.4.1.
-	Reserved Code = 1004
 
 	// NoStatusReceived stands for a Close frame that carries no code. Nobody
 	// may send the number; a CloseFrame with it is the empty Close.
@@ -120,10 +121,6 @@ const (
 	// Tomcat, cowlib and Bandit, while uWebSockets reports 1006.
 	BadGateway Code = 1014
 
-	// TLSHandshake stands for a connection that failed in the TLS handshake.
-	// Nobody may send it. RFC 6455 section 7.4.1.
-	TLSHandshake Code = 1015
-
 	// CodeUnauthorized: the connection lacks valid credentials, as HTTP status
 	// 401 says. IANA registry, first come first served.
 	CodeUnauthorized Code = 3000
@@ -150,7 +147,7 @@ func (c Code) registered() string {
 		return "1002 protocol error"
 	case UnsupportedData:
 		return "1003 unsupported data"
-	case Reserved:
+	case codeReserved:
 		return "1004 reserved"
 	case NoStatusReceived:
 		return "1005 no status received"
@@ -172,7 +169,7 @@ func (c Code) registered() string {
 		return "1013 try again later"
 	case BadGateway:
 		return "1014 bad gateway"
-	case TLSHandshake:
+	case codeTLSHandshake:
 		return "1015 TLS handshake"
 	case CodeUnauthorized:
 		return "3000 unauthorized"
@@ -255,10 +252,3 @@ func (c Code) block() codeRange {
 	}
 	return rangeUnused
 }
-
-// Sendable reports whether an endpoint of that role may begin a Close with the
-// code. 1010 is for clients only. Nobody sends 1004, 1005, 1006, 1015, the
-// unassigned 1016 to 2999, or anything below 1000 or above 4999 (RFC 6455
-// sections 7.4.1 and 7.4.2). For 1005 it is the number that may not be sent;
-// see CloseFrame for the empty Close.
-func (c Code) Sendable(role Role) bool { return closing.Sendable(int(c), closing.Role(role)) }

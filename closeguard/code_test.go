@@ -18,7 +18,7 @@ var codes = []struct {
 	{GoingAway, 1001, "going away", "1001 going away", rangeProtocol, true, true},
 	{ProtocolError, 1002, "protocol error", "1002 protocol error", rangeProtocol, true, true},
 	{UnsupportedData, 1003, "unsupported data", "1003 unsupported data", rangeProtocol, true, true},
-	{Reserved, 1004, "reserved", "1004 reserved", rangeProtocol, false, false},
+	{codeReserved, 1004, "reserved", "1004 reserved", rangeProtocol, false, false},
 	{NoStatusReceived, 1005, "no status received", "1005 no status received", rangeProtocol, false, false},
 	{AbnormalClosure, 1006, "abnormal closure", "1006 abnormal closure", rangeProtocol, false, false},
 	{InvalidFramePayloadData, 1007, "invalid frame payload data", "1007 invalid frame payload data", rangeProtocol, true, true},
@@ -29,7 +29,7 @@ var codes = []struct {
 	{ServiceRestart, 1012, "service restart", "1012 service restart", rangeProtocol, true, true},
 	{TryAgainLater, 1013, "try again later", "1013 try again later", rangeProtocol, true, true},
 	{BadGateway, 1014, "bad gateway", "1014 bad gateway", rangeProtocol, true, true},
-	{TLSHandshake, 1015, "TLS handshake", "1015 TLS handshake", rangeProtocol, false, false},
+	{codeTLSHandshake, 1015, "TLS handshake", "1015 TLS handshake", rangeProtocol, false, false},
 	{CodeUnauthorized, 3000, "unauthorized", "3000 unauthorized", rangeRegistered, true, true},
 	{CodeForbidden, 3003, "forbidden", "3003 forbidden", rangeRegistered, true, true},
 	{CodeTimeout, 3008, "timeout", "3008 timeout", rangeRegistered, true, true},
@@ -50,6 +50,11 @@ var codes = []struct {
 	{70000, 70000, "", "70000 outside", rangeOutside, false, false},
 }
 
+// sendable reports whether an endpoint of that role may begin a Close with the number.
+func sendable(c Code, role Role) bool {
+	return c != NoStatusReceived && CloseFrame{Code: c}.Validate(role) == nil
+}
+
 func TestCodes(t *testing.T) {
 	for _, tt := range codes {
 		t.Run(tt.text, func(t *testing.T) {
@@ -65,11 +70,11 @@ func TestCodes(t *testing.T) {
 			if got := tt.code.block(); got != tt.in {
 				t.Errorf("block() = %v, want %v", got, tt.in)
 			}
-			if got := tt.code.Sendable(Server); got != tt.server {
-				t.Errorf("Sendable(Server) = %v, want %v", got, tt.server)
+			if got := sendable(tt.code, Server); got != tt.server {
+				t.Errorf("sent by a server = %v, want %v", got, tt.server)
 			}
-			if got := tt.code.Sendable(Client); got != tt.client {
-				t.Errorf("Sendable(Client) = %v, want %v", got, tt.client)
+			if got := sendable(tt.code, Client); got != tt.client {
+				t.Errorf("sent by a client = %v, want %v", got, tt.client)
 			}
 		})
 	}
@@ -86,9 +91,9 @@ func TestUnnamedCodesFollowTheirRange(t *testing.T) {
 			continue
 		}
 		want := c >= 3000 && c <= 4999
-		if c.Sendable(Server) != want || c.Sendable(Client) != want {
-			t.Errorf("%v: Sendable = %v by a server, %v by a client, want %v",
-				c, c.Sendable(Server), c.Sendable(Client), want)
+		if sendable(c, Server) != want || sendable(c, Client) != want {
+			t.Errorf("%v: sendable = %v by a server, %v by a client, want %v",
+				c, sendable(c, Server), sendable(c, Client), want)
 		}
 		if c.Name() != "" {
 			t.Errorf("%v has the name %q", c, c.Name())
@@ -98,7 +103,7 @@ func TestUnnamedCodesFollowTheirRange(t *testing.T) {
 
 func TestReceivableIsWhatEitherRoleMaySend(t *testing.T) {
 	for _, tt := range codes {
-		if got, want := tt.code.Sendable(Client), tt.server || tt.client; got != want {
+		if got, want := sendable(tt.code, Client), tt.server || tt.client; got != want {
 			t.Errorf("what may come: %v = %v, want %v", tt.code, got, want)
 		}
 	}
@@ -124,8 +129,8 @@ func TestUnknownRoleIsAServer(t *testing.T) {
 		t.Errorf("String() = %q", got)
 	}
 	for _, tt := range codes {
-		if got := tt.code.Sendable(unknown); got != tt.server {
-			t.Errorf("%v.Sendable(%v) = %v, want %v as for a server", tt.code, unknown, got, tt.server)
+		if got := sendable(tt.code, unknown); got != tt.server {
+			t.Errorf("sendable(%v, %v) = %v, want %v as for a server", tt.code, unknown, got, tt.server)
 		}
 	}
 }
@@ -154,7 +159,6 @@ func TestCodeTextAllocates(t *testing.T) {
 		{"name", func() { _ = GoingAway.Name() }, 0},
 		{"text of a named code", func() { _ = CodeTimeout.String() }, 0},
 		{"text of an unnamed code", func() { kept = Code(4000).String() }, 1},
-		{"sendable", func() { _ = Code(4000).Sendable(Client) }, 0},
 	}
 	for _, tt := range tests {
 		if got := testing.AllocsPerRun(100, tt.f); got != tt.want {

@@ -18,17 +18,6 @@ func ExampleCode() {
 	// 70000 outside
 }
 
-func ExampleCode_Sendable() {
-	for _, code := range []closeguard.Code{1000, 1006, 1010, 4000} {
-		fmt.Println(code, code.Sendable(closeguard.Server), code.Sendable(closeguard.Client))
-	}
-	// Output:
-	// 1000 normal closure true true
-	// 1006 abnormal closure false false
-	// 1010 mandatory extension false true
-	// 4000 private use true true
-}
-
 func ExampleParseCloseFrame() {
 	frame, err := closeguard.ParseCloseFrame([]byte("\x03\xe9tab closed"))
 	fmt.Println(frame, err)
@@ -62,12 +51,6 @@ func ExampleCloseFrame_Fit() {
 	// Output:
 	// 1001 going away "backend gone"
 	// 1011 internal error "caf�"
-}
-
-func ExampleCloseFrame_AppendPayload() {
-	payload, err := closeguard.CloseFrame{Code: 1000, Reason: "bye"}.AppendPayload(nil, closeguard.Server)
-	fmt.Printf("%q %v\n", payload, err)
-	// Output: "\x03\xe8bye" <nil>
 }
 
 func ExampleFrameError() {

@@ -49,9 +49,11 @@ func (f CloseFrame) inside() closing.Frame { return closing.Frame{Code: int(f.Co
 func outside(f closing.Frame) CloseFrame { return CloseFrame{Code: Code(f.Code), Reason: f.Reason} }
 
 // Validate reports whether an endpoint of that role may begin a Close with the
-// frame: a Sendable code, or NoStatusReceived without a reason for the empty
-// Close, and a reason of at most 123 bytes of UTF-8. The error is a
-// *FrameError.
+// frame: with a code that may be sent and a reason of at most 123 bytes of UTF-8,
+// or with NoStatusReceived and no reason, which is the empty Close. The codes are
+// those of RFC 6455 sections 7.4.1 and 7.4.2 and of the registry: 1000 to 1003,
+// 1007 to 1014, of which 1010 is for clients only, and 3000 to 4999. The error is
+// a *[FrameError].
 func (f CloseFrame) Validate(role Role) error {
 	if v := f.inside().Check(closing.Role(role)); v != nil {
 		return frameError(v)
@@ -59,22 +61,11 @@ func (f CloseFrame) Validate(role Role) error {
 	return nil
 }
 
-// AppendPayload appends the frame's payload, unmasked and without a header, to
-// dst and returns the longer slice. An empty Close appends nothing. If the
-// frame is not valid for the role, dst comes back unchanged with the error of
-// Validate.
-func (f CloseFrame) AppendPayload(dst []byte, role Role) ([]byte, error) {
-	if err := f.Validate(role); err != nil {
-		return dst, err
-	}
-	return f.inside().AppendPayload(dst), nil
-}
-
 // Fit returns the nearest frame that is valid for the role. A valid frame
 // comes back unchanged.
 //
 // NoStatusReceived becomes the empty Close, without its reason;
-// AbnormalClosure and TLSHandshake become GoingAway; every other code that the
+// 1006 and 1015 become GoingAway; every other code that the
 // role may not send becomes InternalError. In the reason, bytes that are not
 // UTF-8 become U+FFFD, one for each run of them, and what is then longer than
 // 123 bytes is cut between two characters.
@@ -196,9 +187,9 @@ func (e *FrameError) describe() (text, section string) {
 func describeCode(c Code) (text, section string) {
 	number := "close code " + strconv.Itoa(int(c))
 	switch c {
-	case Reserved:
+	case codeReserved:
 		return number + " is reserved", "7.4.1"
-	case NoStatusReceived, AbnormalClosure, TLSHandshake:
+	case NoStatusReceived, AbnormalClosure, codeTLSHandshake:
 		return number + " must not appear in a frame", "7.4.1"
 	case MandatoryExtension:
 		return number + " is for clients only", "7.4.1"

@@ -47,10 +47,10 @@ func TestParseCloseFrame(t *testing.T) {
 		{"one byte", []byte("a"), CloseFrame{NoStatusReceived, ""}, Rule(closing.RulePayloadLength), 1},
 		{"code 0", closePayload(0, ""), CloseFrame{0, ""}, Rule(closing.RuleCode), 0},
 		{"code 999", closePayload(999, "old"), CloseFrame{999, "old"}, Rule(closing.RuleCode), 999},
-		{"code 1004", closePayload(1004, ""), CloseFrame{Reserved, ""}, Rule(closing.RuleCode), 1004},
+		{"code 1004", closePayload(1004, ""), CloseFrame{codeReserved, ""}, Rule(closing.RuleCode), 1004},
 		{"code 1005 is not an empty Close", closePayload(1005, ""), CloseFrame{NoStatusReceived, ""}, Rule(closing.RuleCode), 1005},
 		{"code 1006", closePayload(1006, "gone"), CloseFrame{AbnormalClosure, "gone"}, Rule(closing.RuleCode), 1006},
-		{"code 1015", closePayload(1015, ""), CloseFrame{TLSHandshake, ""}, Rule(closing.RuleCode), 1015},
+		{"code 1015", closePayload(1015, ""), CloseFrame{codeTLSHandshake, ""}, Rule(closing.RuleCode), 1015},
 		{"code 1016", closePayload(1016, ""), CloseFrame{1016, ""}, Rule(closing.RuleCode), 1016},
 		{"code 2999", closePayload(2999, ""), CloseFrame{2999, ""}, Rule(closing.RuleCode), 2999},
 		{"code 5000", closePayload(5000, ""), CloseFrame{5000, ""}, Rule(closing.RuleCode), 5000},
@@ -180,29 +180,18 @@ func TestValidateAndAppendPayload(t *testing.T) {
 					rule = tt.client
 				}
 				invalid := tt.frame.Validate(role)
-				got, err := tt.frame.AppendPayload([]byte("dst"), role)
 				if rule == "" {
-					if invalid != nil || err != nil {
-						t.Errorf("%v: Validate: %v, AppendPayload: %v, want no errors", role, invalid, err)
+					if invalid != nil {
+						t.Errorf("%v: %v, want no error", role, invalid)
 					}
-					if want := "dst" + tt.wire; string(got) != want {
-						t.Errorf("%v: appended %q, want %q", role, got, want)
+					if got := tt.frame.inside().AppendPayload([]byte("dst")); string(got) != "dst"+tt.wire {
+						t.Errorf("%v: appended %q, want %q", role, got, "dst"+tt.wire)
 					}
 					continue
 				}
 				checkFrameError(t, invalid, rule, tt.value)
-				checkFrameError(t, err, rule, tt.value)
-				if string(got) != "dst" {
-					t.Errorf("%v: dst became %q beside the error", role, got)
-				}
 			}
 		})
-	}
-}
-
-func TestAppendPayloadKeepsNilOnError(t *testing.T) {
-	if got, err := (CloseFrame{}).AppendPayload(nil, Server); got != nil || err == nil {
-		t.Errorf("got %v, %v, want nil and an error", got, err)
 	}
 }
 
@@ -220,9 +209,9 @@ func TestFit(t *testing.T) {
 
 		{"1005 loses its reason", CloseFrame{NoStatusReceived, "bye"}, Server, CloseFrame{NoStatusReceived, ""}},
 		{"1006 is going away", CloseFrame{AbnormalClosure, "gone"}, Server, CloseFrame{GoingAway, "gone"}},
-		{"1015 is going away", CloseFrame{TLSHandshake, ""}, Client, CloseFrame{GoingAway, ""}},
+		{"1015 is going away", CloseFrame{codeTLSHandshake, ""}, Client, CloseFrame{GoingAway, ""}},
 		{"1010 from a server", CloseFrame{MandatoryExtension, "x"}, Server, CloseFrame{InternalError, "x"}},
-		{"1004", CloseFrame{Reserved, ""}, Server, CloseFrame{InternalError, ""}},
+		{"1004", CloseFrame{codeReserved, ""}, Server, CloseFrame{InternalError, ""}},
 		{"zero frame", CloseFrame{}, Server, CloseFrame{InternalError, ""}},
 		{"999", CloseFrame{999, ""}, Client, CloseFrame{InternalError, ""}},
 		{"2999", CloseFrame{2999, "x"}, Client, CloseFrame{InternalError, "x"}},
@@ -348,7 +337,6 @@ func TestFrameErrorText(t *testing.T) {
 
 func TestFrameErrorIsFound(t *testing.T) {
 	_, parsed := ParseCloseFrame([]byte{0})
-	_, appended := (CloseFrame{}).AppendPayload(nil, Server)
 	valid := CloseFrame{NormalClosure, ""}.Validate(Server)
 	_, legal := ParseCloseFrame(nil)
 	tests := []struct {
@@ -358,7 +346,6 @@ func TestFrameErrorIsFound(t *testing.T) {
 	}{
 		{"from ParseCloseFrame", parsed, true},
 		{"from Validate", CloseFrame{}.Validate(Server), true},
-		{"from AppendPayload", appended, true},
 		{"wrapped", fmt.Errorf("reading: %w", parsed), true},
 		{"joined", errors.Join(io.EOF, parsed), true},
 
@@ -383,7 +370,6 @@ func TestFrameErrorIsFound(t *testing.T) {
 func TestFrameAllocates(t *testing.T) {
 	var (
 		kept   string // on the heap
-		dst    = make([]byte, 0, 125)
 		frame  = CloseFrame{GoingAway, stars(longest)}
 		short  = closePayload(1001, "")
 		reason = closePayload(1001, stars(longest))
@@ -393,7 +379,6 @@ func TestFrameAllocates(t *testing.T) {
 		f    func()
 		want float64
 	}{
-		{"append into room", func() { _, _ = frame.AppendPayload(dst, Server) }, 0},
 		{"validate", func() { _ = frame.Validate(Server) }, 0},
 		{"fit of a valid frame", func() { _ = frame.Fit(Server) }, 0},
 		{"parse an empty Close", func() { _, _ = ParseCloseFrame(nil) }, 0},
@@ -430,17 +415,6 @@ func BenchmarkParseCloseFrame(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := ParseCloseFrame(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkAppendPayload(b *testing.B) {
-	f := CloseFrame{GoingAway, "server shutting down"}
-	dst := make([]byte, 0, 125)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := f.AppendPayload(dst, Server); err != nil {
 			b.Fatal(err)
 		}
 	}

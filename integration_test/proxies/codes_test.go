@@ -13,7 +13,7 @@ import (
 // that have no meaning of their own. 1005 stands for an empty Close.
 func codes(role closeguard.Role) (all []int) {
 	for code := range closeguard.Code(1016) {
-		if code.Sendable(role) {
+		if code != closeguard.NoStatusReceived && (closeguard.CloseFrame{Code: code}).Validate(role) == nil {
 			all = append(all, int(code))
 		}
 	}
