@@ -19,7 +19,7 @@ func TestTheLibrarysAnswer(t *testing.T) {
 		theirs, ours frame
 		wire         string
 		ended        string
-		rule         closeguard.Rule // broken by theirs
+		rule         string // broken by theirs
 	}{
 		{"echo of the code", closeWith(1001, "tab closed"), closeWith(1001, ""), "close 1001",
 			"peer closed 1001, sent 1001, received 1001 tab closed, clean", ""},

@@ -211,7 +211,7 @@ func TestBareCloseAfterAViolation(t *testing.T) {
 		name    string
 		from    closeguard.Role // the peer's
 		bytes   string
-		rule    closeguard.Rule
+		rule    string
 		value   int64
 		payload string
 	}{

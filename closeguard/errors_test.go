@@ -80,7 +80,7 @@ func TestCodeOf(t *testing.T) {
 		{"nil", nil, 0},
 		{"another error", io.EOF, 0},
 		{"another error, wrapped", fmt.Errorf("reading: %w", net.ErrClosed), 0},
-		{"a broken rule is no close code", &FrameError{Rule: Rule(closing.RuleCode), Value: 1006}, 0},
+		{"a broken rule is no close code", &FrameError{Rule: string(closing.RuleCode), Value: 1006}, 0},
 
 		{"their Close", theirs, 4000},
 		{"our Close", ours, GoingAway},

@@ -59,10 +59,8 @@ func ExampleFrameError() {
 	if errors.As(err, &broken) {
 		fmt.Println(broken)
 		fmt.Printf("%q\n", broken.Payload)
-		fmt.Println("answer:", broken.Code())
 	}
 	// Output:
 	// closeguard: close reason is not UTF-8 at byte 0 (RFC 6455 section 5.5.1)
 	// "\x03\xe8\xff"
-	// answer: 1007 invalid frame payload data
 }

@@ -84,9 +84,11 @@ func (f CloseFrame) named(code string) string {
 	return code + " " + strconv.Quote(f.Reason)
 }
 
-// A Rule is the rule of RFC 6455 that a FrameError is about, in words. The zero
-// Rule is none. These are about what a Close frame says, with what
-// FrameError.Value holds:
+// A FrameError says which rule of RFC 6455 a frame breaks, and its text says how.
+// Functions of this package return it as a pointer, so find it with errors.As and a
+// *FrameError. It is not changed once it is returned.
+//
+// These rules are about what a Close frame says, with what Value holds:
 //
 //	close code            the code may not be in a frame, or not from this role; the code
 //	reason without code   a reason follows a code; bytes of reason
@@ -94,8 +96,8 @@ func (f CloseFrame) named(code string) string {
 //	reason length         at most 123 bytes; bytes of reason
 //	reason UTF-8          the reason is UTF-8; index in it of the first byte that is not
 //
-// And these about frame headers, which every frame must keep, so that a Close that
-// breaks one is not read as a Close:
+// And these are about frame headers, which every frame must keep, so that a Close
+// that breaks one is not read as a Close:
 //
 //	control frame length      at most 125 bytes; bytes of payload
 //	fragmented control frame  a control frame is final; its opcode
@@ -105,17 +107,9 @@ func (f CloseFrame) named(code string) string {
 //	payload length            the highest of the 64 bits is zero; the length, which is negative
 //	continuation              a continuation has something to continue; its opcode, 0
 //	interleaved message       a message ends before the next one begins; the opcode of the new one
-type Rule string
-
-// A FrameError says which rule of RFC 6455 a frame breaks. Functions of this
-// package return it as a pointer, so find it with errors.As and a *FrameError.
-// It is not changed once it is returned.
 type FrameError struct {
-	// Rule is the broken rule.
-	Rule Rule
-
-	// Value is the number that breaks it; its meaning is told at Rule.
-	Value int64
+	Rule  string // that is broken, as the tables above name it
+	Value int64  // that breaks it
 
 	// Payload is the raw, unmasked payload of a received frame, its first 125
 	// bytes if it is longer. It is nil for a frame that was not received.
@@ -127,16 +121,7 @@ var _ error = (*FrameError)(nil)
 // frameError is a violation as the program is told of it: a copy, which nobody
 // changes any more.
 func frameError(v *closing.Violation) *FrameError {
-	return &FrameError{Rule: Rule(v.Rule), Value: v.Value, Payload: slices.Clone(v.Payload)}
-}
-
-// Code returns the code with which an endpoint answers such a frame:
-// InvalidFramePayloadData for text that is not UTF-8, else ProtocolError.
-func (e *FrameError) Code() Code {
-	if e.Rule == Rule(closing.RuleReasonUTF8) {
-		return InvalidFramePayloadData
-	}
-	return ProtocolError
+	return &FrameError{Rule: string(v.Rule), Value: v.Value, Payload: slices.Clone(v.Payload)}
 }
 
 // Error names the value, the rule and the section of RFC 6455 on one line.
@@ -149,35 +134,35 @@ func (e *FrameError) Error() string {
 }
 
 func (e *FrameError) describe() (text, section string) {
-	switch e.Rule {
-	case Rule(closing.RuleCode):
+	switch closing.Rule(e.Rule) {
+	case closing.RuleCode:
 		return describeCode(Code(e.Value))
-	case Rule(closing.RuleReasonWithoutCode):
+	case closing.RuleReasonWithoutCode:
 		return fmt.Sprintf("close reason of %d bytes has no code before it", e.Value), "5.5.1"
-	case Rule(closing.RulePayloadLength):
+	case closing.RulePayloadLength:
 		return fmt.Sprintf("close payload of length %d is too short for a code", e.Value), "5.5.1"
-	case Rule(closing.RuleReasonLength):
+	case closing.RuleReasonLength:
 		return fmt.Sprintf("close reason of %d bytes is longer than %d", e.Value, closing.MaxReason), "5.5"
-	case Rule(closing.RuleReasonUTF8):
+	case closing.RuleReasonUTF8:
 		return fmt.Sprintf("close reason is not UTF-8 at byte %d", e.Value), "5.5.1"
-	case Rule(closing.RuleControlLength):
+	case closing.RuleControlLength:
 		return fmt.Sprintf("control frame of %d bytes is longer than %d", e.Value, wire.MaxControl), "5.5"
-	case Rule(closing.RuleFragmentedControl):
+	case closing.RuleFragmentedControl:
 		return fmt.Sprintf("control frame with opcode %#x is fragmented", e.Value), "5.5"
-	case Rule(closing.RuleMask):
+	case closing.RuleMask:
 		if e.Value == 0 {
 			return "frame with mask bit 0 came from a client", "5.1"
 		}
 		return fmt.Sprintf("frame with mask bit %d came from a server", e.Value), "5.1"
-	case Rule(closing.RuleRSV):
+	case closing.RuleRSV:
 		return fmt.Sprintf("reserved bits %03b are set and no extension uses them", e.Value), "5.2"
-	case Rule(closing.RuleOpcode):
+	case closing.RuleOpcode:
 		return fmt.Sprintf("opcode %#x is reserved", e.Value), "5.2"
-	case Rule(closing.RuleLength):
+	case closing.RuleLength:
 		return fmt.Sprintf("payload length %#x has its highest bit set", uint64(e.Value)), "5.2"
-	case Rule(closing.RuleContinuation):
+	case closing.RuleContinuation:
 		return fmt.Sprintf("frame with opcode %#x continues no message", e.Value), "5.4"
-	case Rule(closing.RuleInterleaved):
+	case closing.RuleInterleaved:
 		return fmt.Sprintf("frame with opcode %#x begins a message inside another", e.Value), "5.4"
 	}
 	return fmt.Sprintf("illegal frame: rule %q, value %d", e.Rule, e.Value), ""

@@ -11,19 +11,19 @@ import (
 
 // referenceClose reads a received Close by the letter of RFC 6455 sections 5.5,
 // 5.5.1 and 7.4 and of the registry, and says which rule it breaks.
-func referenceClose(p []byte) (CloseFrame, Rule) {
+func referenceClose(p []byte) (CloseFrame, string) {
 	if len(p) < 2 {
-		return CloseFrame{Code: 1005}, []Rule{"", Rule(closing.RulePayloadLength)}[len(p)]
+		return CloseFrame{Code: 1005}, []string{"", string(closing.RulePayloadLength)}[len(p)]
 	}
 	f := CloseFrame{Code(p[0])*256 + Code(p[1]), string(p[2:])}
 	c := f.Code
 	switch {
 	case len(p) > 125:
-		return f, Rule(closing.RuleControlLength)
+		return f, string(closing.RuleControlLength)
 	case c < 1000, c == 1004, c == 1005, c == 1006, c >= 1015 && c < 3000, c >= 5000:
-		return f, Rule(closing.RuleCode)
+		return f, string(closing.RuleCode)
 	case string([]rune(f.Reason)) != f.Reason:
-		return f, Rule(closing.RuleReasonUTF8)
+		return f, string(closing.RuleReasonUTF8)
 	default:
 		return f, ""
 	}
@@ -85,7 +85,7 @@ func FuzzParseCloseFrame(f *testing.F) {
 		if want := p[:min(len(p), 125)]; !bytes.Equal(fe.Payload, want) {
 			t.Errorf("payload kept: %q, want %q", fe.Payload, want)
 		}
-		if fe.Rule == Rule(closing.RuleReasonUTF8) && utf8.FullRune(p[2+fe.Value:]) {
+		if fe.Rule == string(closing.RuleReasonUTF8) && utf8.FullRune(p[2+fe.Value:]) {
 			if _, size := utf8.DecodeRune(p[2+fe.Value:]); size > 1 {
 				t.Errorf("byte %d of reason %q begins a character", fe.Value, p[2:])
 			}

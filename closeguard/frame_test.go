@@ -30,8 +30,8 @@ func TestParseCloseFrame(t *testing.T) {
 		name    string
 		payload []byte
 		want    CloseFrame
-		rule    Rule  // "" if legal
-		value   int64 // of the error
+		rule    string // "" if legal
+		value   int64  // of the error
 	}{
 		{"nil is an empty Close", nil, CloseFrame{NoStatusReceived, ""}, "", 0},
 		{"no bytes are an empty Close", []byte{}, CloseFrame{NoStatusReceived, ""}, "", 0},
@@ -44,25 +44,25 @@ func TestParseCloseFrame(t *testing.T) {
 		{"reason with U+FFFD", closePayload(1000, "\uFFFD"), CloseFrame{NormalClosure, "\uFFFD"}, "", 0},
 		{"longest reason", closePayload(1000, stars(longest)), CloseFrame{NormalClosure, stars(longest)}, "", 0},
 
-		{"one byte", []byte("a"), CloseFrame{NoStatusReceived, ""}, Rule(closing.RulePayloadLength), 1},
-		{"code 0", closePayload(0, ""), CloseFrame{0, ""}, Rule(closing.RuleCode), 0},
-		{"code 999", closePayload(999, "old"), CloseFrame{999, "old"}, Rule(closing.RuleCode), 999},
-		{"code 1004", closePayload(1004, ""), CloseFrame{codeReserved, ""}, Rule(closing.RuleCode), 1004},
-		{"code 1005 is not an empty Close", closePayload(1005, ""), CloseFrame{NoStatusReceived, ""}, Rule(closing.RuleCode), 1005},
-		{"code 1006", closePayload(1006, "gone"), CloseFrame{AbnormalClosure, "gone"}, Rule(closing.RuleCode), 1006},
-		{"code 1015", closePayload(1015, ""), CloseFrame{codeTLSHandshake, ""}, Rule(closing.RuleCode), 1015},
-		{"code 1016", closePayload(1016, ""), CloseFrame{1016, ""}, Rule(closing.RuleCode), 1016},
-		{"code 2999", closePayload(2999, ""), CloseFrame{2999, ""}, Rule(closing.RuleCode), 2999},
-		{"code 5000", closePayload(5000, ""), CloseFrame{5000, ""}, Rule(closing.RuleCode), 5000},
-		{"code 65535", closePayload(65535, ""), CloseFrame{65535, ""}, Rule(closing.RuleCode), 65535},
-		{"reason not UTF-8", closePayload(1000, notUTF8), CloseFrame{NormalClosure, "κ\u1f79σμε\uFFFDedited"}, Rule(closing.RuleReasonUTF8), 11},
-		{"reason ends inside a character", closePayload(1000, "ab\xf0\x9f\x94"), CloseFrame{NormalClosure, "ab\uFFFD"}, Rule(closing.RuleReasonUTF8), 2},
-		{"broken byte after a sent U+FFFD", closePayload(1000, "\uFFFD\xff"), CloseFrame{NormalClosure, "\uFFFD\uFFFD"}, Rule(closing.RuleReasonUTF8), 3},
-		{"repair does not make the reason too long", closePayload(1000, stars(longest-2)+"\xff*"), CloseFrame{NormalClosure, stars(longest - 2)}, Rule(closing.RuleReasonUTF8), longest - 2},
-		{"the code counts before the reason", closePayload(2000, "\xff"), CloseFrame{2000, "\uFFFD"}, Rule(closing.RuleCode), 2000},
-		{"126 bytes", closePayload(1000, stars(longest+1)), CloseFrame{NormalClosure, stars(longest)}, Rule(closing.RuleControlLength), 126},
-		{"a mebibyte", closePayload(1000, stars(1<<20)), CloseFrame{NormalClosure, stars(longest)}, Rule(closing.RuleControlLength), 2 + 1<<20},
-		{"the length counts before the code", closePayload(0, stars(longest+1)), CloseFrame{0, stars(longest)}, Rule(closing.RuleControlLength), 126},
+		{"one byte", []byte("a"), CloseFrame{NoStatusReceived, ""}, string(closing.RulePayloadLength), 1},
+		{"code 0", closePayload(0, ""), CloseFrame{0, ""}, string(closing.RuleCode), 0},
+		{"code 999", closePayload(999, "old"), CloseFrame{999, "old"}, string(closing.RuleCode), 999},
+		{"code 1004", closePayload(1004, ""), CloseFrame{codeReserved, ""}, string(closing.RuleCode), 1004},
+		{"code 1005 is not an empty Close", closePayload(1005, ""), CloseFrame{NoStatusReceived, ""}, string(closing.RuleCode), 1005},
+		{"code 1006", closePayload(1006, "gone"), CloseFrame{AbnormalClosure, "gone"}, string(closing.RuleCode), 1006},
+		{"code 1015", closePayload(1015, ""), CloseFrame{codeTLSHandshake, ""}, string(closing.RuleCode), 1015},
+		{"code 1016", closePayload(1016, ""), CloseFrame{1016, ""}, string(closing.RuleCode), 1016},
+		{"code 2999", closePayload(2999, ""), CloseFrame{2999, ""}, string(closing.RuleCode), 2999},
+		{"code 5000", closePayload(5000, ""), CloseFrame{5000, ""}, string(closing.RuleCode), 5000},
+		{"code 65535", closePayload(65535, ""), CloseFrame{65535, ""}, string(closing.RuleCode), 65535},
+		{"reason not UTF-8", closePayload(1000, notUTF8), CloseFrame{NormalClosure, "κ\u1f79σμε\uFFFDedited"}, string(closing.RuleReasonUTF8), 11},
+		{"reason ends inside a character", closePayload(1000, "ab\xf0\x9f\x94"), CloseFrame{NormalClosure, "ab\uFFFD"}, string(closing.RuleReasonUTF8), 2},
+		{"broken byte after a sent U+FFFD", closePayload(1000, "\uFFFD\xff"), CloseFrame{NormalClosure, "\uFFFD\uFFFD"}, string(closing.RuleReasonUTF8), 3},
+		{"repair does not make the reason too long", closePayload(1000, stars(longest-2)+"\xff*"), CloseFrame{NormalClosure, stars(longest - 2)}, string(closing.RuleReasonUTF8), longest - 2},
+		{"the code counts before the reason", closePayload(2000, "\xff"), CloseFrame{2000, "\uFFFD"}, string(closing.RuleCode), 2000},
+		{"126 bytes", closePayload(1000, stars(longest+1)), CloseFrame{NormalClosure, stars(longest)}, string(closing.RuleControlLength), 126},
+		{"a mebibyte", closePayload(1000, stars(1<<20)), CloseFrame{NormalClosure, stars(longest)}, string(closing.RuleControlLength), 2 + 1<<20},
+		{"the length counts before the code", closePayload(0, stars(longest+1)), CloseFrame{0, stars(longest)}, string(closing.RuleControlLength), 126},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestParseCloseFrame(t *testing.T) {
 	}
 }
 
-func checkFrameError(t *testing.T, err error, rule Rule, value int64) {
+func checkFrameError(t *testing.T, err error, rule string, value int64) {
 	t.Helper()
 	var fe *FrameError
 	if !errors.As(err, &fe) {
@@ -99,7 +99,7 @@ func checkFrameError(t *testing.T, err error, rule Rule, value int64) {
 func TestFourNothings(t *testing.T) {
 	type nothing struct {
 		frame *CloseFrame
-		rule  Rule
+		rule  string
 		bytes string
 	}
 	parse := func(payload []byte) nothing {
@@ -150,8 +150,8 @@ func TestValidateAndAppendPayload(t *testing.T) {
 	tests := []struct {
 		name   string
 		frame  CloseFrame
-		server Rule // "" if a server may send the frame
-		client Rule
+		server string // "" if a server may send the frame
+		client string
 		value  int64  // of the error
 		wire   string // what a role that may send it appends
 	}{
@@ -161,16 +161,16 @@ func TestValidateAndAppendPayload(t *testing.T) {
 		{"control characters", CloseFrame{4000, "a\x00\n"}, "", "", 0, "\x0f\xa0a\x00\n"},
 		{"longest reason", CloseFrame{4999, stars(longest)}, "", "", 0, "\x13\x87" + stars(longest)},
 		{"longest reason in bytes, not characters", CloseFrame{1000, strings.Repeat("鍵", 41)}, "", "", 0, "\x03\xe8" + strings.Repeat("鍵", 41)},
-		{"1010 is for clients", CloseFrame{MandatoryExtension, ""}, Rule(closing.RuleCode), "", 1010, "\x03\xf2"},
+		{"1010 is for clients", CloseFrame{MandatoryExtension, ""}, string(closing.RuleCode), "", 1010, "\x03\xf2"},
 
-		{"zero frame", CloseFrame{}, Rule(closing.RuleCode), Rule(closing.RuleCode), 0, ""},
-		{"empty Close with a reason", CloseFrame{NoStatusReceived, "bye"}, Rule(closing.RuleReasonWithoutCode), Rule(closing.RuleReasonWithoutCode), 3, ""},
-		{"1006", CloseFrame{AbnormalClosure, ""}, Rule(closing.RuleCode), Rule(closing.RuleCode), 1006, ""},
-		{"does not fit 16 bits", CloseFrame{70000, ""}, Rule(closing.RuleCode), Rule(closing.RuleCode), 70000, ""},
-		{"negative", CloseFrame{-1, ""}, Rule(closing.RuleCode), Rule(closing.RuleCode), -1, ""},
-		{"reason of 124 bytes", CloseFrame{1000, stars(longest + 1)}, Rule(closing.RuleReasonLength), Rule(closing.RuleReasonLength), 124, ""},
-		{"124 bytes in fewer characters", CloseFrame{1000, strings.Repeat("é", 62)}, Rule(closing.RuleReasonLength), Rule(closing.RuleReasonLength), 124, ""},
-		{"reason not UTF-8", CloseFrame{1000, "ab\xffc"}, Rule(closing.RuleReasonUTF8), Rule(closing.RuleReasonUTF8), 2, ""},
+		{"zero frame", CloseFrame{}, string(closing.RuleCode), string(closing.RuleCode), 0, ""},
+		{"empty Close with a reason", CloseFrame{NoStatusReceived, "bye"}, string(closing.RuleReasonWithoutCode), string(closing.RuleReasonWithoutCode), 3, ""},
+		{"1006", CloseFrame{AbnormalClosure, ""}, string(closing.RuleCode), string(closing.RuleCode), 1006, ""},
+		{"does not fit 16 bits", CloseFrame{70000, ""}, string(closing.RuleCode), string(closing.RuleCode), 70000, ""},
+		{"negative", CloseFrame{-1, ""}, string(closing.RuleCode), string(closing.RuleCode), -1, ""},
+		{"reason of 124 bytes", CloseFrame{1000, stars(longest + 1)}, string(closing.RuleReasonLength), string(closing.RuleReasonLength), 124, ""},
+		{"124 bytes in fewer characters", CloseFrame{1000, strings.Repeat("é", 62)}, string(closing.RuleReasonLength), string(closing.RuleReasonLength), 124, ""},
+		{"reason not UTF-8", CloseFrame{1000, "ab\xffc"}, string(closing.RuleReasonUTF8), string(closing.RuleReasonUTF8), 2, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -294,42 +294,38 @@ func TestCloseFrameString(t *testing.T) {
 
 func TestFrameErrorText(t *testing.T) {
 	tests := []struct {
-		rule   Rule
-		value  int64
-		answer Code
-		want   string
+		rule  string
+		value int64
+		want  string
 	}{
-		{Rule(closing.RuleCode), 0, ProtocolError, "closeguard: close code 0 is in the unused range 0 to 999 (RFC 6455 section 7.4.2)"},
-		{Rule(closing.RuleCode), 1004, ProtocolError, "closeguard: close code 1004 is reserved (RFC 6455 section 7.4.1)"},
-		{Rule(closing.RuleCode), 1005, ProtocolError, "closeguard: close code 1005 must not appear in a frame (RFC 6455 section 7.4.1)"},
-		{Rule(closing.RuleCode), 1006, ProtocolError, "closeguard: close code 1006 must not appear in a frame (RFC 6455 section 7.4.1)"},
-		{Rule(closing.RuleCode), 1015, ProtocolError, "closeguard: close code 1015 must not appear in a frame (RFC 6455 section 7.4.1)"},
-		{Rule(closing.RuleCode), 1010, ProtocolError, "closeguard: close code 1010 is for clients only (RFC 6455 section 7.4.1)"},
-		{Rule(closing.RuleCode), 2999, ProtocolError, "closeguard: close code 2999 is not assigned (RFC 6455 section 7.4.2)"},
-		{Rule(closing.RuleCode), 70000, ProtocolError, "closeguard: close code 70000 is outside 1000 to 4999 (RFC 6455 section 7.4.2)"},
-		{Rule(closing.RuleReasonWithoutCode), 3, ProtocolError, "closeguard: close reason of 3 bytes has no code before it (RFC 6455 section 5.5.1)"},
-		{Rule(closing.RulePayloadLength), 1, ProtocolError, "closeguard: close payload of length 1 is too short for a code (RFC 6455 section 5.5.1)"},
-		{Rule(closing.RuleReasonLength), 124, ProtocolError, "closeguard: close reason of 124 bytes is longer than 123 (RFC 6455 section 5.5)"},
-		{Rule(closing.RuleReasonUTF8), 7, InvalidFramePayloadData, "closeguard: close reason is not UTF-8 at byte 7 (RFC 6455 section 5.5.1)"},
-		{Rule(closing.RuleControlLength), 126, ProtocolError, "closeguard: control frame of 126 bytes is longer than 125 (RFC 6455 section 5.5)"},
-		{Rule(closing.RuleFragmentedControl), 9, ProtocolError, "closeguard: control frame with opcode 0x9 is fragmented (RFC 6455 section 5.5)"},
-		{Rule(closing.RuleMask), 0, ProtocolError, "closeguard: frame with mask bit 0 came from a client (RFC 6455 section 5.1)"},
-		{Rule(closing.RuleMask), 1, ProtocolError, "closeguard: frame with mask bit 1 came from a server (RFC 6455 section 5.1)"},
-		{Rule(closing.RuleRSV), 4, ProtocolError, "closeguard: reserved bits 100 are set and no extension uses them (RFC 6455 section 5.2)"},
-		{Rule(closing.RuleOpcode), 11, ProtocolError, "closeguard: opcode 0xb is reserved (RFC 6455 section 5.2)"},
-		{Rule(closing.RuleLength), -1, ProtocolError, "closeguard: payload length 0xffffffffffffffff has its highest bit set (RFC 6455 section 5.2)"},
-		{Rule(closing.RuleContinuation), 0, ProtocolError, "closeguard: frame with opcode 0x0 continues no message (RFC 6455 section 5.4)"},
-		{Rule(closing.RuleInterleaved), 1, ProtocolError, "closeguard: frame with opcode 0x1 begins a message inside another (RFC 6455 section 5.4)"},
-		{"", 0, ProtocolError, `closeguard: illegal frame: rule "", value 0`},
+		{string(closing.RuleCode), 0, "closeguard: close code 0 is in the unused range 0 to 999 (RFC 6455 section 7.4.2)"},
+		{string(closing.RuleCode), 1004, "closeguard: close code 1004 is reserved (RFC 6455 section 7.4.1)"},
+		{string(closing.RuleCode), 1005, "closeguard: close code 1005 must not appear in a frame (RFC 6455 section 7.4.1)"},
+		{string(closing.RuleCode), 1006, "closeguard: close code 1006 must not appear in a frame (RFC 6455 section 7.4.1)"},
+		{string(closing.RuleCode), 1015, "closeguard: close code 1015 must not appear in a frame (RFC 6455 section 7.4.1)"},
+		{string(closing.RuleCode), 1010, "closeguard: close code 1010 is for clients only (RFC 6455 section 7.4.1)"},
+		{string(closing.RuleCode), 2999, "closeguard: close code 2999 is not assigned (RFC 6455 section 7.4.2)"},
+		{string(closing.RuleCode), 70000, "closeguard: close code 70000 is outside 1000 to 4999 (RFC 6455 section 7.4.2)"},
+		{string(closing.RuleReasonWithoutCode), 3, "closeguard: close reason of 3 bytes has no code before it (RFC 6455 section 5.5.1)"},
+		{string(closing.RulePayloadLength), 1, "closeguard: close payload of length 1 is too short for a code (RFC 6455 section 5.5.1)"},
+		{string(closing.RuleReasonLength), 124, "closeguard: close reason of 124 bytes is longer than 123 (RFC 6455 section 5.5)"},
+		{string(closing.RuleReasonUTF8), 7, "closeguard: close reason is not UTF-8 at byte 7 (RFC 6455 section 5.5.1)"},
+		{string(closing.RuleControlLength), 126, "closeguard: control frame of 126 bytes is longer than 125 (RFC 6455 section 5.5)"},
+		{string(closing.RuleFragmentedControl), 9, "closeguard: control frame with opcode 0x9 is fragmented (RFC 6455 section 5.5)"},
+		{string(closing.RuleMask), 0, "closeguard: frame with mask bit 0 came from a client (RFC 6455 section 5.1)"},
+		{string(closing.RuleMask), 1, "closeguard: frame with mask bit 1 came from a server (RFC 6455 section 5.1)"},
+		{string(closing.RuleRSV), 4, "closeguard: reserved bits 100 are set and no extension uses them (RFC 6455 section 5.2)"},
+		{string(closing.RuleOpcode), 11, "closeguard: opcode 0xb is reserved (RFC 6455 section 5.2)"},
+		{string(closing.RuleLength), -1, "closeguard: payload length 0xffffffffffffffff has its highest bit set (RFC 6455 section 5.2)"},
+		{string(closing.RuleContinuation), 0, "closeguard: frame with opcode 0x0 continues no message (RFC 6455 section 5.4)"},
+		{string(closing.RuleInterleaved), 1, "closeguard: frame with opcode 0x1 begins a message inside another (RFC 6455 section 5.4)"},
+		{"", 0, `closeguard: illegal frame: rule "", value 0`},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s %d", tt.rule, tt.value), func(t *testing.T) {
 			err := &FrameError{Rule: tt.rule, Value: tt.value}
 			if got := err.Error(); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
-			}
-			if got := err.Code(); got != tt.answer {
-				t.Errorf("answered with %v, want %v", got, tt.answer)
 			}
 		})
 	}

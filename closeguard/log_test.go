@@ -73,13 +73,14 @@ func TestLogLine(t *testing.T) {
 	// What ParseCloseFrame says of an illegal Close.
 	illegal := func(payload []byte) Ending {
 		f, err := ParseCloseFrame(payload)
-		var broken *FrameError
-		if !errors.As(err, &broken) {
+		_, broken := closing.Parse(payload)
+		if err == nil || broken == nil {
 			t.Fatalf("%q is legal", payload)
 		}
+		answer := Code(broken.Code())
 		return Ending{
-			Received: &f, Sent: frame(broken.Code(), ""), Err: broken,
-			illegal: true, answer: broken.Code(), cause: cause.ProtocolError, Handshake: time.Millisecond,
+			Received: &f, Sent: frame(answer, ""), Err: err,
+			illegal: true, answer: answer, cause: cause.ProtocolError, Handshake: time.Millisecond,
 		}
 	}
 	for _, tt := range []struct {
@@ -211,7 +212,7 @@ func TestLogLine(t *testing.T) {
 }
 
 func TestLogLevel(t *testing.T) {
-	hidden := conceal(join(net.ErrClosed, &FrameError{Rule: Rule(closing.RuleRSV), Value: 4}))
+	hidden := conceal(join(net.ErrClosed, &FrameError{Rule: string(closing.RuleRSV), Value: 4}))
 	guarded := ConnInfo{Guarded: true}
 	for _, tt := range []struct {
 		name string
@@ -236,8 +237,8 @@ func TestLogLevel(t *testing.T) {
 		{"1002 received", &PeerClosed{Ending{Received: frame(1002, "")}}, slog.LevelWarn},
 		{"1010 received", &PeerClosed{Ending{Received: frame(1010, "")}}, slog.LevelWarn},
 		{"1008 either way", &LocalClosed{Ending{Sent: frame(1008, ""), Received: frame(1008, "")}}, slog.LevelInfo},
-		{"an illegal Close of the peer's", &PeerClosed{Ending{Received: frame(999, ""), Err: &FrameError{Rule: Rule(closing.RuleCode), Value: 999}}}, slog.LevelWarn},
-		{"a rule of framing, broken before the end", &Dropped{Ending{Err: join(io.EOF, &FrameError{Rule: Rule(closing.RuleMask), Value: 0})}}, slog.LevelWarn},
+		{"an illegal Close of the peer's", &PeerClosed{Ending{Received: frame(999, ""), Err: &FrameError{Rule: string(closing.RuleCode), Value: 999}}}, slog.LevelWarn},
+		{"a rule of framing, broken before the end", &Dropped{Ending{Err: join(io.EOF, &FrameError{Rule: string(closing.RuleMask), Value: 0})}}, slog.LevelWarn},
 		{"the same among wrapped causes", &Dropped{Ending{Err: fmt.Errorf("read: %w", hidden)}}, slog.LevelWarn},
 		{"our Close, unanswered", &LocalClosed{Ending{Info: guarded, Sent: frame(1000, "")}}, slog.LevelWarn},
 		{"the peer's Close, unanswered", &PeerClosed{Ending{Info: guarded, Received: frame(1000, "")}}, slog.LevelWarn},

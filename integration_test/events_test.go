@@ -129,7 +129,7 @@ func text(f *closeguard.CloseFrame) string {
 	return f.String()
 }
 
-func illegal(rule closeguard.Rule, value int64) string { return fmt.Sprintf("%s: %d", rule, value) }
+func illegal(rule string, value int64) string { return fmt.Sprintf("%s: %d", rule, value) }
 
 func closing(code closeguard.Code, reason string) string {
 	return closeguard.CloseFrame{Code: code, Reason: reason}.String()

@@ -155,7 +155,7 @@ func TestAnIllegalCloseIsAnError(t *testing.T) {
 			name   string
 			code   int
 			reason string
-			rule   closeguard.Rule
+			rule   string
 		}{
 			{"code 0", 0, "", "close code"},
 			{"code 999", 999, "", "close code"},

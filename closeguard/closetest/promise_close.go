@@ -14,7 +14,7 @@ import (
 // What may not be sent, by the rule that it breaks.
 var illegal = []struct {
 	frame closeguard.CloseFrame
-	rule  closeguard.Rule
+	rule  string
 }{
 	{closeguard.CloseFrame{}, "close code"},
 	{closeguard.CloseFrame{Code: closeguard.AbnormalClosure}, "close code"},
