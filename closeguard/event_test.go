@@ -583,7 +583,7 @@ func TestAnEventWhileTheHandshakeGoesOn(t *testing.T) {
 			if got := ev.Error(); got != tt.want {
 				t.Errorf("\n got %s\nwant %s", got, tt.want)
 			}
-			if got := Level(ev); got != tt.level {
+			if got := level(ev); got != tt.level {
 				t.Errorf("level %v, want %v", got, tt.level)
 			}
 		})

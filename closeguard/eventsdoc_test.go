@@ -121,7 +121,7 @@ func TestTheDocumentationHasEveryCause(t *testing.T) {
 			t.Errorf("%v: the example of %v", ev, ex.cause)
 		}
 		seen[name] = true
-		want := []string{words[strings.ReplaceAll(name, "_", "")], "`" + ev.Error() + "`", strings.ToLower(Level(ev).String())}
+		want := []string{words[strings.ReplaceAll(name, "_", "")], "`" + ev.Error() + "`", strings.ToLower(level(ev).String())}
 		if !slices.Equal(rows[name], want) {
 			t.Errorf("docs/events.md should have\n| `%s` | %s |", name, strings.Join(want, " | "))
 		}
@@ -196,7 +196,7 @@ func TestTheDocumentationHasEveryEvent(t *testing.T) {
 	_, rows := eventsDoc(t, "Events")
 	for _, ev := range examples() {
 		name := strings.TrimPrefix(fmt.Sprintf("%T", ev), "*closeguard.")
-		if cells := rows[name]; len(cells) != 2 || cells[0] != LogMessage(ev) {
+		if cells := rows[name]; len(cells) != 2 || cells[0] != message(ev) {
 			t.Errorf("docs/events.md says of %s: %v", name, cells)
 		}
 		delete(rows, name)

@@ -10,35 +10,50 @@ import (
 	"unicode/utf8"
 )
 
-// LogObserver logs each event as one line: "websocket closed" at the event's
-// [Level], "websocket opened" at debug, "websocket refused" at info, with one
-// group "websocket" and beside it the connection's own attributes. With a nil
+// LogObserver logs each event as one line, which is its [LogRecord]. With a nil
 // logger it uses slog.Default, asked anew for each line.
-//
-// For other levels or messages write an [Observer] around [LogGroup]: the group
-// is slog.Any(LogGroup, ev). Strings in it are valid UTF-8, at most 256 bytes
-// long, 1024 for an error, and may hold what a peer chose, control characters
-// included: a handler must escape them, as those of log/slog do.
 func LogObserver(logger *slog.Logger) Observer {
 	return ObserverFunc(func(ctx context.Context, ev Event) {
 		l := logger
 		if l == nil {
 			l = slog.Default()
 		}
-		level := Level(ev)
-		if !l.Enabled(ctx, level) {
+		if !l.Enabled(ctx, level(ev)) {
 			return
 		}
-		attrs := append([]slog.Attr{slog.Any(LogGroup, ev)}, ev.Connection().Attrs...)
-		l.LogAttrs(ctx, level, LogMessage(ev), attrs...)
+		record := LogRecord(ev)
+		record.Time = time.Now()
+		l.Handler().Handle(ctx, record) //nolint:errcheck // a Logger doesn't look at it either
 	})
 }
 
-// LogGroup is the key of the group in which a log line tells an event.
-const LogGroup = "websocket"
+// logGroup is the key of the group in which a log line tells an event.
+const logGroup = "websocket"
 
-// LogMessage returns the message of an event's log line, such as "websocket closed".
-func LogMessage(ev Event) string {
+// LogRecord returns an event's log line without a time: its level, its message, such
+// as "websocket closed", one group "websocket", and beside it the connection's own
+// attributes. An [Observer] that wants other levels, messages or keys changes it; with
+// another logger, such as zap's, it translates it. The group alone is slog.Any of an
+// event.
+//
+// The level goes by fault. Error: panics, a 1011 that we began, an illegal Close that
+// we intended. Warn: 1002, 1003, 1007, 1009 and 1010 either way, a broken rule of
+// framing, an unanswered Close, a Close that could not be sent, a limit that was
+// reached. Debug: an opened connection. Info: all else, peers that vanish included.
+// On a connection that isn't guarded a missing answer is no fault: libraries hide what
+// they answer.
+//
+// Strings in the group are valid UTF-8, at most 256 bytes long, 1024 for an error, and
+// may hold what a peer chose, control characters included: a handler must escape
+// them, as those of log/slog do.
+func LogRecord(ev Event) slog.Record {
+	record := slog.NewRecord(time.Time{}, level(ev), message(ev), 0)
+	record.AddAttrs(slog.Any(logGroup, ev))
+	record.AddAttrs(ev.Connection().Attrs...)
+	return record
+}
+
+func message(ev Event) string {
 	switch ev.(type) {
 	case *Opened:
 		return "websocket opened"
@@ -51,15 +66,7 @@ func LogMessage(ev Event) string {
 	}
 }
 
-// Level returns the level at which an event belongs in a log, by fault. Error:
-// panics, a 1011 that we began, an illegal Close that we intended. Warn: 1002,
-// 1003, 1007, 1009 and 1010 either way, a broken rule of framing, an unanswered
-// Close, a Close that could not be sent, a limit that was reached. Debug: an
-// opened connection. Info: all else, peers that vanish included.
-//
-// On a connection that isn't guarded a missing answer is no fault: libraries
-// hide what they answer.
-func Level(ev Event) slog.Level {
+func level(ev Event) slog.Level {
 	switch e := ev.(type) {
 	case *Opened:
 		return slog.LevelDebug

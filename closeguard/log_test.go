@@ -256,7 +256,7 @@ func TestLogLevel(t *testing.T) {
 		{"a shutdown", &LocalClosed{Ending{Sent: frame(1001, ""), Received: frame(1001, ""), Err: ErrShutdown}}, slog.LevelInfo},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Level(tt.ev); got != tt.want {
+			if got := level(tt.ev); got != tt.want {
 				t.Errorf("level %v, want %v", got, tt.want)
 			}
 		})

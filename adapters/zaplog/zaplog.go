@@ -2,6 +2,7 @@ package zaplog
 
 import (
 	"context"
+	"log/slog"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -28,7 +29,7 @@ func Observer(logger *zap.Logger, opts ...Option) closeguard.Observer {
 	}
 	if o.level == nil {
 		// The four levels that there are stand four apart in slog, one in zap.
-		o.level = func(ev closeguard.Event) zapcore.Level { return zapcore.Level(closeguard.Level(ev) / 4) }
+		o.level = func(ev closeguard.Event) zapcore.Level { return zapcore.Level(closeguard.LogRecord(ev).Level / 4) }
 	}
 	return o
 }
@@ -38,21 +39,23 @@ type Option func(*observer)
 
 // WithLevel chooses the level of each line. The function is called for every
 // event, for different connections at the same time. Default nil: the level is
-// [closeguard.Level].
+// that of [closeguard.LogRecord].
 func WithLevel(level func(closeguard.Event) zapcore.Level) Option {
 	return func(o *observer) { o.level = level }
 }
 
-// Observe builds nothing for a line that is not logged.
+// Observe translates nothing for a line that is not logged.
 func (o *observer) Observe(_ context.Context, ev closeguard.Event) {
-	entry := o.logger.Check(o.level(ev), closeguard.LogMessage(ev))
+	record := closeguard.LogRecord(ev)
+	entry := o.logger.Check(o.level(ev), record.Message)
 	if entry == nil {
 		return
 	}
-	fields := []zap.Field{Field(ev)}
-	for _, attr := range ev.Connection().Attrs {
+	fields := make([]zap.Field, 0, record.NumAttrs())
+	record.Attrs(func(attr slog.Attr) bool {
 		fields = append(fields, field(attr))
-	}
+		return true
+	})
 	entry.Write(fields...)
 }
 
@@ -64,7 +67,7 @@ func Field(ev closeguard.Event) zap.Field {
 	if ev == nil {
 		return zap.Skip()
 	}
-	return zap.Object(closeguard.LogGroup, zapcore.ObjectMarshalerFunc(func(enc zapcore.ObjectEncoder) error {
+	return zap.Object("websocket", zapcore.ObjectMarshalerFunc(func(enc zapcore.ObjectEncoder) error {
 		return group(ev.LogValue().Group()).MarshalLogObject(enc)
 	}))
 }
