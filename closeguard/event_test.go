@@ -589,3 +589,25 @@ func TestAnEventWhileTheHandshakeGoesOn(t *testing.T) {
 		})
 	}
 }
+
+// An AbortedError names how many were aborted and what still runs, and is the
+// context's error.
+func TestAbortedError(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		err  *AbortedError
+		want string
+	}{
+		{"connections", &AbortedError{3, 0, context.DeadlineExceeded}, "closeguard: aborted 3 connections: context deadline exceeded"},
+		{"a handler", &AbortedError{0, 2, context.DeadlineExceeded}, "closeguard: aborted 0 connections, 2 handlers still running: context deadline exceeded"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.err.Error(); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if !errors.Is(tt.err, context.DeadlineExceeded) || errors.Is(tt.err, context.Canceled) {
+				t.Error("it doesn't unwrap to the context's error alone")
+			}
+		})
+	}
+}

@@ -111,16 +111,21 @@ func (r *Report) slow(info ConnInfo, took time.Duration) {
 	r.Slowest = r.Slowest[:min(len(r.Slowest), slowest)]
 }
 
-// AbortedError says that a context ended before all connections had.
+// AbortedError says that a context ended before all connections had. The [Report]
+// beside it has how many were aborted, and how many handlers still run.
 type AbortedError struct {
-	Connections int   // how many were aborted
-	Err         error // of the context
+	aborted, handlers int
+	err               error // of the context
 }
 
-// Error names how many connections were aborted.
+// Error names how many connections were aborted, and how many handlers still run.
 func (e *AbortedError) Error() string {
-	return fmt.Sprintf("closeguard: aborted %d connections: %v", e.Connections, e.Err)
+	running := ""
+	if e.handlers > 0 {
+		running = fmt.Sprintf(", %d handlers still running", e.handlers)
+	}
+	return fmt.Sprintf("closeguard: aborted %d connections%s: %v", e.aborted, running, e.err)
 }
 
 // Unwrap returns the context's error.
-func (e *AbortedError) Unwrap() error { return e.Err }
+func (e *AbortedError) Unwrap() error { return e.err }

@@ -197,7 +197,7 @@ func (r *round) abort(why error, done <-chan struct{}) error {
 	if over && r.report.Aborted+r.report.Handlers == 0 {
 		return nil
 	}
-	return &AbortedError{Connections: r.report.Aborted, Err: why}
+	return &AbortedError{r.report.Aborted, r.report.Handlers, why}
 }
 
 // closedWithin waits until done is closed, but no longer than d, and says whether it is.
