@@ -31,7 +31,6 @@ func (l *link) event(words error, late bool) CloseEvent {
 func (e *ending) event(now instant, words error, known Ending) CloseEvent {
 	r := e.Record()
 	known.Sent, known.Received, known.Intended = frameOf(r.Sent), frameOf(r.Received), frameOf(r.Intended)
-	known.Panic = e.panic
 	known.cause = e.Cause()
 	known.misfit, known.aborted = r.Misfit, r.Aborted
 	known.ongoing = e.Stage() < closing.Ending && r.Down == nil

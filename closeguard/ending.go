@@ -19,8 +19,7 @@ type ending struct {
 	held   *heldClose         // what has come of the library's Close
 
 	ours   ownClose
-	rounds []*round // that closed it together with others
-	panic  *PanicError
+	rounds []*round        // that closed it together with others
 	ctx    context.Context // for the observers, from when the Conn is not needed any more
 
 	linger lingerer // reads when the library doesn't

@@ -167,7 +167,8 @@ const truncated = "closeguard: connection ended inside a message: "
 
 func (e *truncatedError) Error() string { return truncated + e.text }
 
-// PanicError is the cause of an ending that a panic brought about.
+// PanicError is the cause of an ending that a handler's panic brought about: errors.As
+// finds it in the close event.
 type PanicError struct {
 	Value any    // what was given to panic
 	Stack []byte // of the goroutine that panicked, as from runtime/debug.Stack
@@ -224,15 +225,22 @@ type coded interface {
 	coded()
 }
 
-// find is errors.As without reflection, for what every connection's end asks for.
+// find is errors.As without reflection, for what every connection's end asks for. It
+// allocates only where an error of another package has an As method.
 // (From Go 1.26 on, errors.AsType is the same.)
 func find[T error](err error) (found T, ok bool) {
 	for err != nil {
 		if found, ok = err.(T); ok { //nolint:errorlint // the tree is walked here
 			return found, true
 		}
-		if x, can := err.(interface{ As(target any) bool }); can && x.As(&found) {
-			return found, true
+		switch x := err.(type) { //nolint:errorlint // as above
+		case *concealedError:
+			err = x.err
+			continue
+		case interface{ As(target any) bool }:
+			if found, ok = foundBy[T](x); ok {
+				return found, true
+			}
 		}
 		switch x := err.(type) { //nolint:errorlint // as above
 		case interface{ Unwrap() error }:
@@ -249,6 +257,11 @@ func find[T error](err error) (found T, ok bool) {
 		}
 	}
 	return found, false
+}
+
+func foundBy[T error](x interface{ As(target any) bool }) (found T, ok bool) {
+	ok = x.As(&found)
+	return found, ok
 }
 
 // CodeOf returns the code of a close event or of an [Error] in err's tree, of

@@ -123,12 +123,9 @@ type Ending struct {
 	// another, or that could not be sent at all. nil: there was none.
 	Intended *CloseFrame
 
-	// Panic is set if a panic in a handler ended the connection.
-	Panic *PanicError
-
 	// Err tells the cause in full: the library's error, the transport's, the
-	// application's or one of the guard's own, or several of them. nil: a
-	// Close frame says it all.
+	// application's, one of the guard's own, a *PanicError, or several of them.
+	// nil: a Close frame says it all.
 	Err error
 
 	guard   *Guard // whose connection it was

@@ -90,9 +90,7 @@ func told(err error) func(*link) {
 
 func panicking(v any) func(*link) {
 	return func(l *link) {
-		p := &PanicError{Value: v}
-		l.needEnding().panic = p
-		happens(closing.Told{Reason: closing.Reason{Cause: cause.Panic, Err: p}})(l)
+		happens(closing.Told{Reason: closing.Reason{Cause: cause.Panic, Err: &PanicError{Value: v}}})(l)
 	}
 }
 

@@ -90,31 +90,16 @@ var faultCodes = []Code{ProtocolError, UnsupportedData, InvalidFramePayloadData,
 func (e *Ending) level(unanswered bool) slog.Level {
 	fault := func(f *CloseFrame) bool { return f != nil && slices.Contains(faultCodes, f.Code) }
 	is := func(target error) bool { return errors.Is(e.Err, target) }
+	_, panicked := find[*PanicError](e.Err)
+	_, broken := find[*FrameError](e.Err)
 	switch {
-	case e.Panic != nil, e.misfit:
+	case panicked, e.misfit:
 		return slog.LevelError
-	case unanswered && !e.ongoing && e.Info.Guarded, e.Intended != nil && e.aborted, fault(e.Sent), fault(e.Received), hasFrameError(e.Err),
+	case unanswered && !e.ongoing && e.Info.Guarded, e.Intended != nil && e.aborted, fault(e.Sent), fault(e.Received), broken,
 		is(ErrCloseIdle), is(ErrCloseTimeout), is(ErrCloseBytes), is(ErrEvicted):
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo
-	}
-}
-
-// hasFrameError is errors.As for a *FrameError, but allocates nothing: it runs
-// for lines too that are not logged.
-func hasFrameError(err error) bool {
-	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
-	case *FrameError:
-		return true
-	case *concealedError:
-		return hasFrameError(e.err)
-	case interface{ Unwrap() []error }:
-		return slices.ContainsFunc(e.Unwrap(), hasFrameError)
-	case interface{ Unwrap() error }:
-		return hasFrameError(e.Unwrap())
-	default:
-		return false
 	}
 }
 

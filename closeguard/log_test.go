@@ -175,7 +175,7 @@ func TestLogLine(t *testing.T) {
 				`"cause":"none","clean":true,"answered":true,"sent_code":1005,"received_code":1005,` + minute + `}`},
 		{"local closed, panic", localClosed(Ending{
 			Sent: frame(1011, "internal error"), Received: frame(1011, ""),
-			Panic: &PanicError{Value: "boom"}, Err: &PanicError{Value: "boom"},
+			Err: &PanicError{Value: "boom"},
 		}),
 			`"ERROR","msg":"websocket closed","websocket":{"ending":"local_closed","code":1011,"name":"internal error","reason":"internal error",` +
 				`"cause":"none","clean":true,"answered":true,"sent_code":1011,"sent_reason":"internal error","received_code":1011,` +
@@ -193,9 +193,7 @@ func TestLogLine(t *testing.T) {
 		{"dropped by an abort", dropped(Ending{Err: ErrAborted, aborted: true}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
 				`"cause":"none","clean":false,"answered":false,"err":"closeguard: aborted",` + minute + `}`},
-		{"dropped, then a panic", dropped(Ending{
-			Panic: &PanicError{Value: "boom"}, Err: join(&PanicError{Value: "boom"}, io.EOF),
-		}),
+		{"dropped, then a panic", dropped(Ending{Err: join(&PanicError{Value: "boom"}, io.EOF)}),
 			`"ERROR","msg":"websocket closed","websocket":{"ending":"dropped","code":1006,"name":"abnormal closure",` +
 				`"cause":"none","clean":false,"answered":false,"err":"panic: boom; EOF",` + minute + `}`},
 		{"dropped behind a stuck writer", dropped(Ending{Intended: frame(1001, "bye"), Err: ErrCloseIdle, aborted: true}),
@@ -222,8 +220,8 @@ func TestLogLevel(t *testing.T) {
 		{"opened", &Opened{}, slog.LevelDebug},
 		{"refused", &Refused{Status: 500}, slog.LevelInfo},
 
-		{"a panic", &Dropped{Ending{Panic: &PanicError{}}}, slog.LevelError},
-		{"a panic after the peer's Close", &PeerClosed{Ending{Panic: &PanicError{}}}, slog.LevelError},
+		{"a panic", &Dropped{Ending{Err: &PanicError{}}}, slog.LevelError},
+		{"a panic after the peer's Close", &PeerClosed{Ending{Err: &PanicError{}}}, slog.LevelError},
 		{"a 1011 that we began", &LocalClosed{Ending{Sent: frame(1011, "")}}, slog.LevelError},
 		{"a 1011 that the peer began", &PeerClosed{Ending{Sent: frame(1011, ""), Received: frame(1011, "")}}, slog.LevelInfo},
 		{"an illegal Close that we intended", &LocalClosed{Ending{Sent: frame(1001, ""), Intended: frame(1006, ""), misfit: true}}, slog.LevelError},

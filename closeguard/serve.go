@@ -111,14 +111,12 @@ func isDone(err error, closed bool) bool {
 func (l *link) panicked(v any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.phase != phaseOpen || l.end != nil && l.end.panic != nil {
+	if l.phase != phaseOpen || l.app.Panic == closing.PanicKnown {
 		return
 	}
 	if v != nil {
-		p := &PanicError{Value: v, Stack: debug.Stack()}
-		l.needEnding().panic = p
 		l.app.Panic = closing.PanicKnown
-		l.on(closing.Told{Reason: closing.Reason{Cause: cause.Panic, Err: p}})
+		l.on(closing.Told{Reason: closing.Reason{Cause: cause.Panic, Err: &PanicError{Value: v, Stack: debug.Stack()}}})
 	}
 	l.handlerDoneYielding(internalError)
 }

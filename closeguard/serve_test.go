@@ -103,7 +103,7 @@ func TestServePanics(t *testing.T) {
 				c.peerGets("close 1011 internal error")
 				c.send(closeWith(1011, ""))
 				ev := c.ends("local closed 1011, sent 1011 internal error, received 1011, clean")
-				p := ev.End().Panic
+				p := panicOf(ev)
 				if name == "Goexit" {
 					if value != nil || p != nil {
 						t.Errorf("recovered %v, Panic is %v", value, p)
@@ -330,7 +330,7 @@ func TestHandlerUnderTheMiddleware(t *testing.T) {
 			v.send(closeWith(1011, ""))
 			v.sees("EOF")
 			synctest.Wait()
-			if ev := s.log.ending(t, 1); ev != nil && (!errors.Is(ev, errHandler) || ev.End().Panic == nil) {
+			if ev := s.log.ending(t, 1); ev != nil && (!errors.Is(ev, errHandler) || panicOf(ev) == nil) {
 				t.Errorf("it ended with %v", ev)
 			}
 		})
@@ -350,7 +350,7 @@ func TestHandlerUnderTheMiddleware(t *testing.T) {
 			v.send(closeWith(1000, ""))
 			v.sees("close 1000 | EOF")
 			time.Sleep(time.Minute)
-			if ev := s.log.ending(t, 1); ev != nil && ev.End().Panic != nil {
+			if ev := s.log.ending(t, 1); ev != nil && panicOf(ev) != nil {
 				t.Error("the event has a panic that came after it was told")
 			}
 		})
@@ -366,9 +366,16 @@ func TestHandlerUnderTheMiddleware(t *testing.T) {
 			v.gets("close 1011 internal error")
 			v.Close()
 			synctest.Wait()
-			if ev := s.log.ending(t, 1); ev != nil && (!errors.Is(ev, errHandler) || ev.End().Panic == nil) {
+			if ev := s.log.ending(t, 1); ev != nil && (!errors.Is(ev, errHandler) || panicOf(ev) == nil) {
 				t.Errorf("it ended with %v", ev)
 			}
 		})
 	})
+}
+
+// panicOf is the panic that an event tells of, nil if there was none.
+func panicOf(ev closeguard.CloseEvent) *closeguard.PanicError {
+	var p *closeguard.PanicError
+	errors.As(ev, &p)
+	return p
 }

@@ -94,7 +94,7 @@ func TestPanicBehindADeferredClose(t *testing.T) {
 				if ev == nil {
 					return
 				}
-				p := ev.End().Panic
+				p := panicOf(ev)
 				if got := (told{s.log.times[1].Sub(began), p != nil}); got != test.want || p != nil && !errors.Is(ev, errHandler) {
 					t.Errorf("told %+v, want %+v: %v", got, test.want, ev)
 				}

@@ -94,9 +94,10 @@ func TestAPanicGoesOn(t *testing.T) {
 	if v := within(t, "the panic", above); v != errSecret {
 		t.Errorf("recovered %v, want %v", v, errSecret)
 	}
-	end := s.event(t).End()
-	if end.Panic == nil || end.Panic.Value != errSecret || len(end.Panic.Stack) == 0 {
-		t.Errorf("Panic is %v, want the value and a stack", end.Panic)
+	ev := s.event(t)
+	var p *closeguard.PanicError
+	if !errors.As(ev, &p) || p.Value != errSecret || len(p.Stack) == 0 {
+		t.Errorf("the panic is %v, want the value and a stack", p)
 	}
 }
 

@@ -51,8 +51,9 @@ func panicGoesOn(t testing.TB, a Adapter) {
 	if got := await(t, "the peer", seen); got.String() != want {
 		t.Errorf("the peer saw %v, want %s", got, want)
 	}
-	if end := m.event().End(); end.Panic == nil || end.Panic.Value != any(errSecret) {
-		t.Errorf("the event's Panic is %v, want the panic's value", end.Panic)
+	var p *closeguard.PanicError
+	if ev := m.event(); !errors.As(ev, &p) || p.Value != any(errSecret) {
+		t.Errorf("the event tells of the panic %v, want the panic's value", p)
 	}
 }
 

@@ -73,7 +73,7 @@ func (c *crowd) misfits(of *connection, r *record.Record) (all []string) {
 		}
 	}
 	all = append(all, c.late(of, r)...)
-	if end.Panic != nil && of.script.habit.words != "panics" {
+	if p := (*closeguard.PanicError)(nil); errors.As(ev, &p) && of.script.habit.words != "panics" {
 		complain("nobody panicked")
 	}
 	if info := end.Info; info.Number != of.info.Number || info.Role != closeguard.Server || !info.Guarded || info.Path != of.path || info.Remote != of.peer.tcp.LocalAddr().String() {

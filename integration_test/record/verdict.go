@@ -52,12 +52,12 @@ var guards = map[cause.Cause]error{
 // with the record. Deadlines and contexts only the program knows.
 func (r *Record) miscaused(ev closeguard.CloseEvent) []string {
 	end, c, said := ev.End(), ev.Cause(), r.may()
-	broken := (*closeguard.FrameError)(nil)
+	broken, panicked := (*closeguard.FrameError)(nil), (*closeguard.PanicError)(nil)
 	wrong := map[cause.Cause]bool{
 		cause.None:          !end.Answered() && !r.cutOff(ev),
 		cause.EOF:           !slices.Contains(said, "FIN"),
 		cause.Reset:         !slices.Contains(said, "reset") && !slices.Contains(said, "killed"),
-		cause.Panic:         end.Panic == nil,
+		cause.Panic:         !errors.As(ev, &panicked),
 		cause.HandlerError:  end.Err == nil,
 		cause.ProtocolError: !errors.As(ev, &broken),
 		cause.FrameUnsent:   end.Sent != nil,
