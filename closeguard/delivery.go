@@ -24,7 +24,7 @@ func (l *link) needAudience() *audience {
 // tellOpened tells the observers, if there are any, that the connection is open.
 func (l *link) tellOpened() {
 	if len(l.guard.opts.Observers) > 0 {
-		l.needAudience().tell(&Opened{Info: l.info()})
+		l.needAudience().tell(&Opened{ConnInfo: l.info()})
 	}
 }
 

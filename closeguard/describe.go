@@ -19,7 +19,7 @@ func (l *link) event(words error, late bool) CloseEvent {
 		now = l.guard.now()
 	}
 	return l.end.event(now, words, Ending{
-		Info:     l.info(),
+		ConnInfo: l.info(),
 		Duration: now - l.opened,
 		Idle:     max(0, now-l.in.LastActive()),
 		guard:    l.guard,

@@ -92,11 +92,12 @@ type ConnInfo struct {
 // a library may leave the 101 to net/http, which hides that its write failed, and a
 // middleware above the guard may hold it back, as some compressing ones do. So put the
 // guard's outermost (docs/frameworks.md).
-type Opened struct{ Info ConnInfo }
+type Opened struct{ ConnInfo }
 
 // Refused says that a request for a WebSocket got another answer than 101.
 type Refused struct {
-	Info   ConnInfo
+	ConnInfo
+
 	Status int   // the answer's status code; 0: the connection was closed without one
 	Err    error // ErrShutdown if the guard refused; nil if the program did
 }
@@ -110,7 +111,7 @@ type Progress struct {
 // Ending is what is known of a connection that has ended: an event that is
 // returned as an error may know less than the observer's, which is complete.
 type Ending struct {
-	Info ConnInfo
+	ConnInfo
 
 	Duration  time.Duration // from the 101 to the end
 	Idle      time.Duration // since the peer's last byte
@@ -152,13 +153,10 @@ func (e *Ending) Clean() bool { return e.Answered() && !e.illegal && !e.aborted 
 // Unwrap returns Err.
 func (e *Ending) Unwrap() error { return e.Err }
 
-// Connection returns Info.
-func (e *Ending) Connection() ConnInfo { return e.Info.clone() }
-
 // End returns a copy of all that is known.
 func (e *Ending) End() Ending {
 	c := *e
-	c.Info = c.Info.clone()
+	c.ConnInfo = c.ConnInfo.clone()
 	c.Sent, c.Received, c.Intended = clone(e.Sent), clone(e.Received), clone(e.Intended)
 	return c
 }
@@ -172,6 +170,9 @@ func clone[T any](p *T) *T {
 	v := *p
 	return &v
 }
+
+// Connection returns a copy. It is the method of [Event] for all that have a ConnInfo.
+func (i ConnInfo) Connection() ConnInfo { return i.clone() }
 
 func (i ConnInfo) clone() ConnInfo {
 	i.Attrs, i.Offered = slices.Clone(i.Attrs), slices.Clone(i.Offered)
@@ -206,14 +207,8 @@ func (*Progress) event() {}
 func (*Ending) event()   {}
 func (*Ending) coded()   {}
 
-// Connection returns Info.
-func (o *Opened) Connection() ConnInfo { return o.Info.clone() }
-
-// Connection returns the zero ConnInfo: it is about all of them.
+// Connection returns the zero ConnInfo: a shutdown is about all of them.
 func (p *Progress) Connection() ConnInfo { return ConnInfo{} }
-
-// Connection returns Info.
-func (r *Refused) Connection() ConnInfo { return r.Info.clone() }
 
 // Code returns the code that was received: 1005 for an empty Close, and for an
 // illegal one what it is answered with, 1002 or 1007.

@@ -533,15 +533,15 @@ func TestEndIsACopy(t *testing.T) {
 	text := fmt.Sprint(ev, ev.Connection())
 
 	e, r := ev.End(), l.machine().Record()
-	if fmt.Sprint(e.Info, *e.Sent, *e.Received, *e.Intended) != fmt.Sprint(l.info(), outside(*r.Sent), outside(*r.Received), outside(*r.Intended)) {
+	if fmt.Sprint(e.ConnInfo, *e.Sent, *e.Received, *e.Intended) != fmt.Sprint(l.info(), outside(*r.Sent), outside(*r.Received), outside(*r.Intended)) {
 		t.Errorf("End says %+v", e)
 	}
 	*e.Sent, *e.Received, *e.Intended = CloseFrame{}, CloseFrame{}, CloseFrame{}
-	e.Info.Attrs[0] = slog.String("user", "eve")
+	e.Attrs[0] = slog.String("user", "eve")
 	ev.Connection().Attrs[0] = slog.String("user", "eve")
 	opened := &Opened{l.info()}
 	opened.Connection().Attrs[0] = slog.String("user", "eve")
-	refused := &Refused{Info: l.info()}
+	refused := &Refused{ConnInfo: l.info()}
 	refused.Connection().Attrs[0] = slog.String("user", "eve")
 
 	for _, ev := range []CloseEvent{ev, l.event(nil, false)} {
@@ -552,7 +552,7 @@ func TestEndIsACopy(t *testing.T) {
 }
 
 func TestEndOfNothingIsNil(t *testing.T) {
-	if e := aLink(t, end(io.EOF)).event(nil, false).End(); e.Sent != nil || e.Received != nil || e.Intended != nil || e.Info.Attrs != nil {
+	if e := aLink(t, end(io.EOF)).event(nil, false).End(); e.Sent != nil || e.Received != nil || e.Intended != nil || e.Attrs != nil {
 		t.Errorf("there was no Close, and End says %+v", e)
 	}
 }

@@ -48,14 +48,14 @@ func examples() []Event {
 		Route: "GET /chat/{room}", Path: "/chat/42", Subprotocol: "chat.v2",
 	}
 	ending := func(e Ending) Ending {
-		e.Info, e.Duration, e.Idle, e.guard = bob, 61*time.Second, 1500*time.Millisecond, naming("")
+		e.ConnInfo, e.Duration, e.Idle, e.guard = bob, 61*time.Second, 1500*time.Millisecond, naming("")
 		return e
 	}
 	asked := bob
 	asked.Number, asked.Guarded, asked.Subprotocol = 0, false, ""
 	return []Event{
 		&Opened{bob},
-		&Refused{Info: asked, Status: 503, Err: ErrShutdown},
+		&Refused{ConnInfo: asked, Status: 503, Err: ErrShutdown},
 		&PeerClosed{ending(Ending{Received: frame(1001, "tab closed"), Sent: frame(1001, ""), Handshake: 2 * time.Millisecond})},
 		&LocalClosed{ending(Ending{
 			Sent: frame(1001, "no such code"), Intended: frame(1006, "no such code"), Received: frame(1001, "no such code"),
@@ -64,7 +64,7 @@ func examples() []Event {
 		&Dropped{ending(Ending{Err: connReset, cause: cause.Reset})},
 		&Progress{Open: 48, Report: Report{
 			Answered: 950, PeerFirst: 1, Dropped: 1, Duration: 3 * time.Second,
-			Slowest: []Slow{{Info: bob, Took: 1200 * time.Millisecond}},
+			Slowest: []Slow{{ConnInfo: bob, Took: 1200 * time.Millisecond}},
 		}},
 	}
 }
@@ -84,8 +84,8 @@ func TestTheDocumentationHasEveryKey(t *testing.T) {
 		}
 	}
 	everything := Ending{
-		Info: ConnInfo{Number: 1, Route: "/", Path: "/", Subprotocol: "chat"},
-		Sent: frame(4000, "s"), Received: frame(4000, "r"), Intended: frame(1006, "i"), Err: io.EOF, Handshake: 1, guard: naming("n"),
+		ConnInfo: ConnInfo{Number: 1, Route: "/", Path: "/", Subprotocol: "chat"},
+		Sent:     frame(4000, "s"), Received: frame(4000, "r"), Intended: frame(1006, "i"), Err: io.EOF, Handshake: 1, guard: naming("n"),
 	}
 	keys := maps.Clone(inLines)
 	for _, ev := range []Event{&PeerClosed{everything}, &LocalClosed{everything}, &Dropped{everything}} {
@@ -214,7 +214,7 @@ func TestTheDocumentationHasTheReport(t *testing.T) {
 	}
 	report := Report{
 		Answered: 14650, PeerFirst: 12, Unanswered: 330, Unsent: 3, Dropped: 5, Duration: 25 * time.Second,
-		Slowest: []Slow{{Info: ConnInfo{Remote: "192.0.2.7:52110"}, Took: 5 * time.Second}},
+		Slowest: []Slow{{ConnInfo: ConnInfo{Remote: "192.0.2.7:52110"}, Took: 5 * time.Second}},
 	}
 	if !strings.Contains(string(text), "\n"+report.String()+"\n") {
 		t.Errorf("docs/shutdown.md doesn't have\n%v", report)

@@ -271,7 +271,7 @@ func (g *Guard) refuse(ctx context.Context, info ConnInfo, status int, err error
 	ctx = context.WithoutCancel(ctx)
 	g.tellers.Do(func() {
 		defer g.told()
-		g.observe(ctx, &Refused{Info: info, Status: status, Err: err})
+		g.observe(ctx, &Refused{ConnInfo: info, Status: status, Err: err})
 	})
 }
 

@@ -93,7 +93,7 @@ func (l *link) info() ConnInfo {
 // into another one would make a circle.
 func (i *identity) isIn(err error) bool {
 	ev, ok := find[CloseEvent](err)
-	return ok && ev.end().guard == i.guard && ev.end().Info.Number == i.number
+	return ok && ev.end().guard == i.guard && ev.end().Number == i.number
 }
 
 // without returns err without this very connection's event: nil if that is all

@@ -95,7 +95,7 @@ func (e *Ending) level(unanswered bool) slog.Level {
 	switch {
 	case panicked, e.misfit:
 		return slog.LevelError
-	case unanswered && !e.ongoing && e.Info.Guarded, e.Intended != nil && e.aborted, fault(e.Sent), fault(e.Received), broken,
+	case unanswered && !e.ongoing && e.Guarded, e.Intended != nil && e.aborted, fault(e.Sent), fault(e.Received), broken,
 		is(ErrCloseIdle), is(ErrCloseTimeout), is(ErrCloseBytes), is(ErrEvicted):
 		return slog.LevelWarn
 	default:
@@ -105,7 +105,7 @@ func (e *Ending) level(unanswered bool) slog.Level {
 
 // LogValue is the group "websocket" of an opened connection's log line.
 func (o *Opened) LogValue() slog.Value {
-	return slog.GroupValue(o.Info.appendAttrs(nil)...)
+	return slog.GroupValue(o.appendAttrs(nil)...)
 }
 
 // LogValue is the group "websocket" of a shutdown's log line.
@@ -117,7 +117,7 @@ func (p *Progress) LogValue() slog.Value {
 func (r *Refused) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Int("status", r.Status)}
 	attrs = appendErr(attrs, r.Err)
-	return slog.GroupValue(r.Info.appendAttrs(attrs)...)
+	return slog.GroupValue(r.appendAttrs(attrs)...)
 }
 
 // LogValue is the group "websocket" of the connection's log line.
@@ -152,13 +152,13 @@ func (e *Ending) logValue(kind string, code Code, deciding *CloseFrame) slog.Val
 	if e.Handshake > 0 {
 		attrs = append(attrs, ms("handshake_ms", e.Handshake))
 	}
-	return slog.GroupValue(e.Info.appendAttrs(attrs)...)
+	return slog.GroupValue(e.appendAttrs(attrs)...)
 }
 
 // name is what the program calls a code, or else the registry; "" if neither does.
 func (e *Ending) name(code Code) string {
 	if e.guard != nil {
-		if name := e.guard.codeName(e.Info, code); name != "" {
+		if name := e.guard.codeName(e.ConnInfo, code); name != "" {
 			return name
 		}
 	}

@@ -30,8 +30,8 @@ const (
 
 // afterAMinute completes an ending that a test is about.
 func afterAMinute(e Ending) Ending {
-	if e.Info.Number == 0 {
-		e.Info = anna
+	if e.Number == 0 {
+		e.ConnInfo = anna
 	}
 	e.Duration, e.Idle = time.Minute, 1500*time.Millisecond
 	return e
@@ -97,10 +97,10 @@ func TestLogLine(t *testing.T) {
 		{"opened by a client", &Opened{ConnInfo{Number: 8, Role: Client, Guarded: true, Remote: "192.0.2.9:443"}},
 			`"DEBUG","msg":"websocket opened","websocket":{"conn":8,"role":"client","guarded":true,"remote":"192.0.2.9:443"}`},
 
-		{"refused by the program", &Refused{Info: ConnInfo{Remote: "192.0.2.1:52110", Path: "/chat"}, Status: 403},
+		{"refused by the program", &Refused{ConnInfo: ConnInfo{Remote: "192.0.2.1:52110", Path: "/chat"}, Status: 403},
 			`"INFO","msg":"websocket refused","websocket":{"status":403,` +
 				`"conn":0,"role":"server","guarded":false,"remote":"192.0.2.1:52110","path":"/chat"}`},
-		{"refused by the guard", &Refused{Info: ConnInfo{Remote: "192.0.2.1:52110", Path: "/chat"}, Status: 503, Err: ErrShutdown},
+		{"refused by the guard", &Refused{ConnInfo: ConnInfo{Remote: "192.0.2.1:52110", Path: "/chat"}, Status: 503, Err: ErrShutdown},
 			`"INFO","msg":"websocket refused","websocket":{"status":503,"err":"closeguard: shut down",` +
 				`"conn":0,"role":"server","guarded":false,"remote":"192.0.2.1:52110","path":"/chat"}`},
 
@@ -145,7 +145,7 @@ func TestLogLine(t *testing.T) {
 			`"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":4002,` +
 				`"cause":"none","clean":true,"answered":true,"sent_code":4002,"received_code":4002,` + minute + `}`},
 		{"peer closed, not guarded", peerClosed(Ending{
-			Info:     ConnInfo{Number: 9, Role: Server, Remote: "192.0.2.1:52110"},
+			ConnInfo: ConnInfo{Number: 9, Role: Server, Remote: "192.0.2.1:52110"},
 			Received: frame(1001, ""), Err: errors.New("websocket: close 1001 (going away)"),
 		}),
 			`"INFO","msg":"websocket closed","websocket":{"ending":"peer_closed","code":1001,"name":"going away",` +
@@ -238,8 +238,8 @@ func TestLogLevel(t *testing.T) {
 		{"an illegal Close of the peer's", &PeerClosed{Ending{Received: frame(999, ""), Err: &FrameError{Rule: string(closing.RuleCode), Value: 999}}}, slog.LevelWarn},
 		{"a rule of framing, broken before the end", &Dropped{Ending{Err: join(io.EOF, &FrameError{Rule: string(closing.RuleMask), Value: 0})}}, slog.LevelWarn},
 		{"the same among wrapped causes", &Dropped{Ending{Err: fmt.Errorf("read: %w", hidden)}}, slog.LevelWarn},
-		{"our Close, unanswered", &LocalClosed{Ending{Info: guarded, Sent: frame(1000, "")}}, slog.LevelWarn},
-		{"the peer's Close, unanswered", &PeerClosed{Ending{Info: guarded, Received: frame(1000, "")}}, slog.LevelWarn},
+		{"our Close, unanswered", &LocalClosed{Ending{ConnInfo: guarded, Sent: frame(1000, "")}}, slog.LevelWarn},
+		{"the peer's Close, unanswered", &PeerClosed{Ending{ConnInfo: guarded, Received: frame(1000, "")}}, slog.LevelWarn},
 		{"not guarded, so the answer is unknown", &PeerClosed{Ending{Received: frame(1000, "")}}, slog.LevelInfo},
 		{"a Close that a stuck writer blocked", &Dropped{Ending{Intended: frame(1001, ""), aborted: true}}, slog.LevelWarn},
 		{"a Close after the peer had vanished", &Dropped{Ending{Intended: frame(1001, ""), Err: io.EOF}}, slog.LevelInfo},
@@ -284,8 +284,8 @@ func TestEveryEndingHasTheSameKeys(t *testing.T) {
 	}
 	f := frame(4000, "reason")
 	full := Ending{
-		Info: ConnInfo{Number: 1, Route: "/", Path: "/", Subprotocol: "chat"},
-		Sent: f, Received: f, Intended: f, Err: io.EOF, Handshake: time.Second, guard: naming("name"),
+		ConnInfo: ConnInfo{Number: 1, Route: "/", Path: "/", Subprotocol: "chat"},
+		Sent:     f, Received: f, Intended: f, Err: io.EOF, Handshake: time.Second, guard: naming("name"),
 	}
 	for _, tt := range []struct {
 		name string
@@ -319,10 +319,10 @@ func TestConnectionAttrsStandBesideTheGroup(t *testing.T) {
 	info.Attrs = []slog.Attr{slog.String("user", "anna"), slog.Group("tenant", slog.Int("id", 3))}
 	for name, ev := range map[string]Event{
 		"opened":       &Opened{info},
-		"refused":      &Refused{Info: info, Status: 403},
-		"peer closed":  &PeerClosed{Ending{Info: info}},
-		"local closed": &LocalClosed{Ending{Info: info}},
-		"dropped":      &Dropped{Ending{Info: info}},
+		"refused":      &Refused{ConnInfo: info, Status: 403},
+		"peer closed":  &PeerClosed{Ending{ConnInfo: info}},
+		"local closed": &LocalClosed{Ending{ConnInfo: info}},
+		"dropped":      &Dropped{Ending{ConnInfo: info}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, want := logLine(t, ev), `},"user":"anna","tenant":{"id":3}}`; !strings.HasSuffix(got, want) {
@@ -348,7 +348,7 @@ func TestUntrustedTextInLogLines(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := frame(1000, tt.text)
 			info := ConnInfo{Remote: tt.text, Path: tt.text, Route: tt.text, Subprotocol: tt.text}
-			got := logLine(t, &PeerClosed{Ending{Info: info, Received: f, Sent: f, Intended: f}})
+			got := logLine(t, &PeerClosed{Ending{ConnInfo: info, Received: f, Sent: f, Intended: f}})
 			for _, key := range []string{"reason", "sent_reason", "received_reason", "intended_reason", "remote", "route", "path", "subprotocol"} {
 				if want := fmt.Sprintf(`"%s":"%s"`, key, tt.want); !strings.Contains(got, want) {
 					t.Errorf("logged\n%s\nwant %s in it", got, want)
@@ -404,10 +404,10 @@ func everyKind() map[string]Event {
 	info.Attrs = []slog.Attr{slog.String("user", "anna")}
 	return map[string]Event{
 		"opened":       &Opened{info},
-		"refused":      &Refused{Info: info, Status: 503, Err: ErrShutdown},
-		"peer closed":  peerClosed(Ending{Info: info, Received: frame(1001, "tab closed"), Sent: frame(1001, ""), Err: errors.New("websocket: close 1001")}),
-		"local closed": localClosed(Ending{Info: info, Sent: frame(1008, ""), Received: frame(1008, ""), Err: join(io.EOF, conceal(net.ErrClosed), ErrShutdown)}),
-		"dropped":      dropped(Ending{Info: info, Err: fmt.Errorf("read: %w", io.EOF)}),
+		"refused":      &Refused{ConnInfo: info, Status: 503, Err: ErrShutdown},
+		"peer closed":  peerClosed(Ending{ConnInfo: info, Received: frame(1001, "tab closed"), Sent: frame(1001, ""), Err: errors.New("websocket: close 1001")}),
+		"local closed": localClosed(Ending{ConnInfo: info, Sent: frame(1008, ""), Received: frame(1008, ""), Err: join(io.EOF, conceal(net.ErrClosed), ErrShutdown)}),
+		"dropped":      dropped(Ending{ConnInfo: info, Err: fmt.Errorf("read: %w", io.EOF)}),
 	}
 }
 

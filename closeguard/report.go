@@ -26,7 +26,7 @@ type Report struct {
 
 // Slow is a connection that took long to end.
 type Slow struct {
-	Info ConnInfo
+	ConnInfo
 	Took time.Duration // from when its Close was due to the end of TCP
 }
 
@@ -47,7 +47,7 @@ func (r Report) String() string {
 		fmt.Fprintf(&b, ", %d handlers still running", r.Handlers)
 	}
 	if len(r.Slowest) > 0 {
-		fmt.Fprintf(&b, ", slowest %s (%s)", span(r.Slowest[0].Took), r.Slowest[0].Info.Remote)
+		fmt.Fprintf(&b, ", slowest %s (%s)", span(r.Slowest[0].Took), r.Slowest[0].Remote)
 	}
 	return b.String()
 }
@@ -93,7 +93,7 @@ func (r *Report) count(ev CloseEvent, took time.Duration) {
 			r.Dropped++
 		}
 	}
-	r.slow(e.Info, took)
+	r.slow(e.ConnInfo, took)
 }
 
 // slow keeps a connection if it is among the slowest.

@@ -23,8 +23,8 @@ var (
 		Answered: 7000, PeerFirst: 600, Unanswered: 50, Unsent: 4, Dropped: 3, Aborted: 2,
 		Handlers: 1, Duration: 12340 * time.Millisecond,
 		Slowest: []closeguard.Slow{
-			{Info: closeguard.ConnInfo{Number: 7, Remote: "192.0.2.1:52110"}, Took: 5012 * time.Millisecond},
-			{Info: closeguard.ConnInfo{Number: 8, Remote: "192.0.2.2:52110"}, Took: 10 * time.Millisecond},
+			{ConnInfo: closeguard.ConnInfo{Number: 7, Remote: "192.0.2.1:52110"}, Took: 5012 * time.Millisecond},
+			{ConnInfo: closeguard.ConnInfo{Number: 8, Remote: "192.0.2.2:52110"}, Took: 10 * time.Millisecond},
 		},
 	}
 )
@@ -124,18 +124,18 @@ func TestSlowest(t *testing.T) {
 		if report.Answered != 11 || report.Unsent != 1 || err != nil {
 			t.Fatalf("%v, %v", report, err)
 		}
-		want := []closeguard.Slow{{Info: closeguard.ConnInfo{Number: 4}, Took: 6 * time.Second}}
+		want := []closeguard.Slow{{ConnInfo: closeguard.ConnInfo{Number: 4}, Took: 6 * time.Second}}
 		for i := 11; len(want) < 10; i-- {
 			if i != 3 {
-				want = append(want, closeguard.Slow{Info: closeguard.ConnInfo{Number: uint64(i + 1)}, Took: time.Duration(i) * 500 * time.Millisecond})
+				want = append(want, closeguard.Slow{ConnInfo: closeguard.ConnInfo{Number: uint64(i + 1)}, Took: time.Duration(i) * 500 * time.Millisecond})
 			}
 		}
 		if len(report.Slowest) != len(want) {
 			t.Fatalf("%d are the slowest, want %d", len(report.Slowest), len(want))
 		}
 		for i, s := range report.Slowest {
-			if s.Info.Number != want[i].Info.Number || s.Took.Round(10*time.Millisecond) != want[i].Took || s.Info.Remote == "" {
-				t.Errorf("slowest %d is connection %d, %v; want %d, %v", i, s.Info.Number, s.Took, want[i].Info.Number, want[i].Took)
+			if s.Number != want[i].Number || s.Took.Round(10*time.Millisecond) != want[i].Took || s.Remote == "" {
+				t.Errorf("slowest %d is connection %d, %v; want %d, %v", i, s.Number, s.Took, want[i].Number, want[i].Took)
 			}
 		}
 	})

@@ -193,7 +193,7 @@ func TestShutdownRefusesUpgrades(t *testing.T) {
 		synctest.Wait()
 		events := s.log.all()
 		refused, ok := events[0].(*closeguard.Refused)
-		if len(events) != 1 || !ok || refused.Status != 503 || !errors.Is(refused.Err, closeguard.ErrShutdown) || refused.Info.Path != "/chat/42" {
+		if len(events) != 1 || !ok || refused.Status != 503 || !errors.Is(refused.Err, closeguard.ErrShutdown) || refused.Path != "/chat/42" {
 			t.Errorf("events: %v", events)
 		}
 		if served != 0 {

@@ -15,7 +15,7 @@ import (
 
 // refusal is an event as an observer is told it.
 var refusal = &closeguard.LocalClosed{Ending: closeguard.Ending{
-	Info: closeguard.ConnInfo{
+	ConnInfo: closeguard.ConnInfo{
 		Number: 7, Guarded: true, Remote: "192.0.2.1:52110", Route: "/upload", Path: "/upload",
 		Attrs: []slog.Attr{slog.String("user", "anna")}, // from Options.Attrs
 	},

@@ -354,7 +354,7 @@ func TestAttrs(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var z, s bytes.Buffer
-			ev := &closeguard.Opened{Info: closeguard.ConnInfo{Number: 1, Attrs: []slog.Attr{tt.attr}}}
+			ev := &closeguard.Opened{ConnInfo: closeguard.ConnInfo{Number: 1, Attrs: []slog.Attr{tt.attr}}}
 			zaplog.Observer(zapJSON(&z)).Observe(t.Context(), ev)
 			closeguard.LogObserver(slogJSON(&s)).Observe(t.Context(), ev)
 			check(t, []string{z.String()}, []string{s.String()},

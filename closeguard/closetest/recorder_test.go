@@ -15,12 +15,12 @@ import (
 )
 
 func opened(n uint64) closeguard.Event {
-	return &closeguard.Opened{Info: closeguard.ConnInfo{Number: n, Path: fmt.Sprint("/", n)}}
+	return &closeguard.Opened{ConnInfo: closeguard.ConnInfo{Number: n, Path: fmt.Sprint("/", n)}}
 }
 
 func peerClosed(n uint64, code closeguard.Code, cause error) closeguard.CloseEvent {
 	ev := new(closeguard.PeerClosed)
-	ev.Info = closeguard.ConnInfo{Number: n, Path: fmt.Sprint("/", n)}
+	ev.ConnInfo = closeguard.ConnInfo{Number: n, Path: fmt.Sprint("/", n)}
 	ev.Received = &closeguard.CloseFrame{Code: code}
 	ev.Err = cause
 	return ev
@@ -37,7 +37,7 @@ func TestFilters(t *testing.T) {
 	events := []closeguard.Event{
 		0: opened(1),
 		1: opened(2),
-		2: &closeguard.Refused{Status: 403, Info: closeguard.ConnInfo{Path: "/2"}},
+		2: &closeguard.Refused{Status: 403, ConnInfo: closeguard.ConnInfo{Path: "/2"}},
 		3: clean(peerClosed(1, 1000, nil)),
 		4: peerClosed(2, 4000, errCause),
 	}

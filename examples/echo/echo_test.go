@@ -550,8 +550,8 @@ func TestClosesKeepsTheLast(t *testing.T) {
 	observe := func(from, to int) {
 		for i := from; i <= to; i++ {
 			info := closeguard.ConnInfo{Number: uint64(i), Attrs: []slog.Attr{slog.String(tagKey, fmt.Sprint(i))}}
-			c.Observe(t.Context(), &closeguard.Opened{Info: info})
-			c.Observe(t.Context(), &closeguard.Dropped{Ending: closeguard.Ending{Info: info}})
+			c.Observe(t.Context(), &closeguard.Opened{ConnInfo: info})
+			c.Observe(t.Context(), &closeguard.Dropped{Ending: closeguard.Ending{ConnInfo: info}})
 		}
 	}
 	check := func(newest, oldest int) {

@@ -76,7 +76,7 @@ func (c *crowd) misfits(of *connection, r *record.Record) (all []string) {
 	if p := (*closeguard.PanicError)(nil); errors.As(ev, &p) && of.script.habit.words != "panics" {
 		complain("nobody panicked")
 	}
-	if info := end.Info; info.Number != of.info.Number || info.Role != closeguard.Server || !info.Guarded || info.Path != of.path || info.Remote != of.peer.tcp.LocalAddr().String() {
+	if info := end.ConnInfo; info.Number != of.info.Number || info.Role != closeguard.Server || !info.Guarded || info.Path != of.path || info.Remote != of.peer.tcp.LocalAddr().String() {
 		complain("it is told as %+v, opened as %+v", info, of.info)
 	}
 	if end.Duration <= 0 || end.Idle < 0 || end.Idle > end.Duration || end.Handshake < 0 || end.Handshake > end.Duration {

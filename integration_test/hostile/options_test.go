@@ -100,7 +100,7 @@ func (c *crowd) Observe(_ context.Context, ev closeguard.Event) {
 		if of.opened++; len(of.closed) > 0 {
 			of.misfits = append(of.misfits, "opened after it was closed")
 		}
-		of.info = ev.Info
+		of.info = ev.ConnInfo
 	case *closeguard.Refused:
 		of.refused = append(of.refused, ev)
 	case closeguard.CloseEvent:
