@@ -30,107 +30,93 @@ func (r Role) String() string {
 //
 // The constants are the rows of the IANA WebSocket Close Code Number Registry
 // (https://www.iana.org/assignments/websocket), without 1004 and 1015, which nobody
-// sends and nothing stands for. Either side may send a code unless its comment
+// sends and no program meets. Either side may send a code unless its comment
 // says otherwise, and any of 3000 to 4999; [CloseFrame.Validate] is the rule as code.
 type Code int
 
-// Nobody may send these two (RFC 6455 section 7.4.1), and they stand for nothing
-// that a program meets.
+// Nobody may send these two (RFC 6455 section 7.4.1), and no program meets them.
 const (
 	codeReserved     Code = 1004
 	codeTLSHandshake Code = 1015
 )
 
+// Those up to 1011 are of RFC 6455 section 7.4.1, 1012 to 1014 of the mailing list hybi,
+// messages 09670 and 10748, the others were registered first come, first served.
 const (
 	// NormalClosure: what the connection was opened for is done.
-	// RFC 6455 section 7.4.1.
 	NormalClosure Code = 1000
 
 	// GoingAway: the endpoint goes away, a server that shuts down or a browser
-	// that leaves the page. RFC 6455 section 7.4.1.
+	// that leaves the page.
 	GoingAway Code = 1001
 
 	// ProtocolError: the other side broke a rule of the protocol.
-	// RFC 6455 section 7.4.1.
 	ProtocolError Code = 1002
 
 	// UnsupportedData: a kind of message the endpoint cannot take, such as a
-	// binary one where only text is understood. RFC 6455 section 7.4.1.
+	// binary one where only text is understood.
 	UnsupportedData Code = 1003
 
 	// NoStatusReceived stands for a Close frame that carries no code. Nobody
 	// may send the number; a CloseFrame with it is the empty Close.
-	// RFC 6455 section 7.4.1.
 	NoStatusReceived Code = 1005
 
 	// AbnormalClosure stands for the end of a connection without a Close frame.
-	// Nobody may send it. RFC 6455 section 7.4.1.
+	// Nobody may send it.
 	AbnormalClosure Code = 1006
 
 	// InvalidFramePayloadData: the content of a message does not fit its type,
-	// such as a text that is not UTF-8. RFC 6455 section 7.4.1.
+	// such as a text that is not UTF-8.
 	InvalidFramePayloadData Code = 1007
 
 	// PolicyViolation: a message breaks the endpoint's policy. It is also the
 	// code for refusals that no other code fits, or whose cause is to stay
-	// hidden. RFC 6455 section 7.4.1.
+	// hidden.
 	PolicyViolation Code = 1008
 
 	// MessageTooBig: a message is larger than the endpoint can process.
-	// RFC 6455 section 7.4.1.
 	MessageTooBig Code = 1009
 
 	// MandatoryExtension: the server did not negotiate an extension that the
 	// client needs; the reason should list the missing ones. Only clients may
 	// send it. A server that begins a Close with it breaks the text of the RFC,
 	// but is understood: the code is accepted from both sides.
-	// RFC 6455 section 7.4.1.
 	MandatoryExtension Code = 1010
 
-	// InternalError: an unexpected condition keeps the endpoint from going on.
-	// RFC 6455 section 7.4.1 speaks of servers; erratum 3227, not verified but
-	// cited by IANA, gives the code to both sides.
+	// InternalError: an unexpected condition keeps the endpoint from going on. The
+	// RFC speaks of servers; its erratum 3227, which the registry cites, gives the
+	// code to both sides.
 	InternalError Code = 1011
 
 	// ServiceRestart: the server restarts. A client that reconnects should do
 	// so after a random delay "of 5 - 30s", so that not all return at once.
-	// IANA registry; Alexey Melnikov, hybi mailing list, msg09670.
 	//
-	// Not every client takes 1012 and 1013. Qt 5.15, libwebsockets 4.1,
-	// Tomcat 10.1 and Ruby's faye-websocket 0.11 report and answer 1002;
-	// WebKitGTK 2.50 reports 1006; libsoup 3.2 reports an error and answers
-	// 1002; gobwas/ws 1.5.0 fails with a protocol error; Python's
-	// websocket-client 1.2.3 raises and drops the connection. GoingAway reaches
-	// them all.
+	// Not every client takes 1012 and 1013. Qt 5.15, libwebsockets 4.1, Tomcat 10.1,
+	// libsoup 3.2 and Ruby's faye-websocket 0.11 answer 1002, WebKitGTK 2.50 reports
+	// 1006, gobwas/ws 1.5.0 and Python's websocket-client 1.2.3 fail. GoingAway
+	// reaches them all.
 	ServiceRestart Code = 1012
 
 	// TryAgainLater: the server is overloaded and sheds connections. A client
 	// should connect to another address of the service if there is one, and to
-	// the same one only "upon user action". IANA registry; Alexey Melnikov,
-	// hybi mailing list, msg09670.
-	//
-	// The clients named at ServiceRestart treat it in the same way.
+	// the same one only "upon user action". As to clients, see ServiceRestart.
 	TryAgainLater Code = 1013
 
 	// BadGateway: a gateway or proxy got an invalid response from the server
-	// behind it, as HTTP status 502 says. IANA registry; hybi mailing list,
-	// msg10748.
-	//
-	// It is refused by more libraries than 1012 and 1013 are: as a protocol
-	// error by gorilla/websocket 1.5.3, lxzan/gws, tungstenite, gobwas/ws,
-	// Tomcat, cowlib and Bandit, while uWebSockets reports 1006.
+	// behind it, as HTTP status 502 says. More clients refuse it than 1012 and 1013:
+	// gorilla/websocket 1.5.3, lxzan/gws, tungstenite, gobwas/ws, Tomcat, cowlib and
+	// Bandit as a protocol error, while uWebSockets reports 1006.
 	BadGateway Code = 1014
 
 	// CodeUnauthorized: the connection lacks valid credentials, as HTTP status
-	// 401 says. IANA registry, first come first served.
+	// 401 says.
 	CodeUnauthorized Code = 3000
 
 	// CodeForbidden: the endpoint understood and refuses, as HTTP status 403
-	// says. IANA registry, first come first served.
+	// says.
 	CodeForbidden Code = 3003
 
 	// CodeTimeout: the other side took too long, as HTTP status 408 says.
-	// IANA registry, first come first served.
 	CodeTimeout Code = 3008
 )
 

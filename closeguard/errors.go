@@ -17,8 +17,8 @@ import (
 // The causes that the guard itself gives an ending. They are in the tree of
 // [Ending.Err], so errors.Is finds them in every close event.
 var (
-	// ErrBareClose: the library closed TCP and wrote no Close frame, so the
-	// guard sent one, or could not.
+	// ErrBareClose: the library closed TCP and wrote no Close frame. What the peer
+	// got for it is Options.BareClose's.
 	ErrBareClose = errors.New("closeguard: the library closed TCP without a Close frame")
 
 	// ErrCloseIdle: after our Close the peer sent no byte for Options.CloseIdle.
@@ -34,8 +34,8 @@ var (
 	// this one had gone longest without a byte from its peer.
 	ErrEvicted = errors.New("closeguard: evicted, too many connections are closing")
 
-	// ErrShutdown: the guard was shut down. It is also the cause of the 503 to
-	// an upgrade that came too late.
+	// ErrShutdown: the guard was shut down. A request for a WebSocket that comes
+	// later is refused with it.
 	ErrShutdown = errors.New("closeguard: shut down")
 
 	// ErrKicked: the program closed it with Guard.CloseKey or Guard.CloseFunc.
@@ -194,9 +194,8 @@ type closeError struct {
 // closed: with this code and reason. The err, which may be nil, says why to
 // the logs; it is in the tree of the ending's Err and is never sent.
 //
-// The frame is not checked here. One that must not be sent is replaced by the
-// nearest legal one when the connection is closed, and the event's Intended
-// names it. [CodeOf] finds the code in a wrapped error too.
+// The frame is not checked here: in place of one that must not be sent the nearest
+// legal one is, and the event's Intended names it. [CodeOf] finds the code.
 func Error(code Code, reason string, err error) error {
 	return &closeError{frame: CloseFrame{Code: code, Reason: reason}, err: err}
 }

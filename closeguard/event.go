@@ -32,10 +32,8 @@ type CloseEvent interface {
 	Event
 	error
 
-	// Code returns the connection's close code: of a PeerClosed what was
-	// received (1005 for an empty Close; 1002, or 1007 for a reason that is
-	// not UTF-8, for one that must not be sent), of a LocalClosed what was
-	// sent, of a Dropped 1006.
+	// Code returns the connection's close code: of a PeerClosed what was received,
+	// of a LocalClosed what was sent, of a Dropped 1006.
 	Code() Code
 
 	// Kind returns "peer_closed", "local_closed" or "dropped", for a log or a
@@ -99,10 +97,11 @@ type Refused struct {
 	ConnInfo
 
 	Status int   // the answer's status code; 0: the connection was closed without one
-	Err    error // ErrShutdown if the guard refused; nil if the program did
+	Err    error // ErrShutdown if the guard refused, who hides http.Hijacker if that is known; else nil: the program did
 }
 
-// Progress says how far a shutdown is, at most once a second.
+// Progress says how far a shutdown is. It is told once a second while a
+// [Guard.Shutdown] waits.
 type Progress struct {
 	Open   int    // connections that have not ended
 	Report Report // of those that have
@@ -182,14 +181,12 @@ func (i ConnInfo) clone() ConnInfo {
 // PeerClosed is the end of a connection whose peer sent the first Close.
 type PeerClosed struct{ Ending }
 
-// LocalClosed is the end of a connection on which our Close was the first. It
-// matches net.ErrClosed.
+// LocalClosed is the end of a connection on which our Close was the first.
 type LocalClosed struct{ Ending }
 
 // Dropped is the end of a connection on which TCP ended before any Close was
-// sent or received. Sent is then a Close that the library wrote to a peer that had
-// ended its stream, and may still read. It matches net.ErrClosed only if we
-// aborted it.
+// sent or received. If Sent is set, the library wrote that Close to a peer that had
+// ended its stream, and may still read.
 type Dropped struct{ Ending }
 
 var (
@@ -210,8 +207,8 @@ func (*Ending) coded()   {}
 // Connection returns the zero ConnInfo: a shutdown is about all of them.
 func (p *Progress) Connection() ConnInfo { return ConnInfo{} }
 
-// Code returns the code that was received: 1005 for an empty Close, and for an
-// illegal one what it is answered with, 1002 or 1007.
+// Code returns the code that was received: 1005 for an empty Close; for one that must
+// not be sent what it is answered with, 1007 if the reason is not UTF-8, else 1002.
 func (e *PeerClosed) Code() Code {
 	switch {
 	case e.illegal:
@@ -255,8 +252,8 @@ func (e *Dropped) Is(target error) bool {
 	return (e.aborted || e.late) && target == net.ErrClosed
 }
 
-// Error returns one line: who closed, code, reason, and the cause if there is
-// one. What the peer chose is quoted.
+// Error returns one line: code, reason, and the cause if there is one. What the peer
+// chose is quoted.
 func (e *PeerClosed) Error() string {
 	s := "websocket closed by peer"
 	if e.Received != nil {

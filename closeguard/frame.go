@@ -31,10 +31,9 @@ type CloseFrame struct {
 // without the frame's header. It accepts what a peer of either role may send,
 // and keeps no reference to payload.
 //
-// Any error is a *FrameError with the raw payload, about the length before the
-// code and the code before the reason. The frame then holds what could be read:
-// the code, if there are two bytes for it, and the reason as Fit would send it,
-// UTF-8 repaired and cut to 123 bytes.
+// Any error is a *[FrameError], about the length before the code and the code before
+// the reason. The frame then holds what could be read: the code, if there are two
+// bytes for it, and the reason as Fit would send it.
 func ParseCloseFrame(payload []byte) (CloseFrame, error) {
 	f, illegal := closing.Parse(payload)
 	if illegal != nil {

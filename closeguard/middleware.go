@@ -24,9 +24,8 @@ import (
 // Its place is outermost, above routers and above middleware with a ResponseWriter of
 // its own: docs/frameworks.md tells how, and what becomes of WebSockets elsewhere.
 //
-// What it can't guard: HTTP/2 and HTTP/3 WebSockets, and servers that take
-// connections without net/http's Hijacker. Middleware twice with one guard is
-// once; with two guards the request is answered with 500.
+// Middleware twice with one guard is once; with two guards the request is answered
+// with 500.
 func (g *Guard) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isUpgrade(r) {

@@ -53,10 +53,8 @@ type Options struct {
 	// one is replaced by the nearest legal one and reported. Default nil: 1001
 	// "server shutting down".
 	//
-	// 1012 (service restart) and 1013 (try again later) say more, but some
-	// clients take them, and 1014, for a protocol error: WebKitGTK, Qt 5,
-	// libwebsockets 4.1, Tomcat's client, libsoup, faye-websocket,
-	// websocket-client 1.2, gobwas/ws. Choose them only for clients you know.
+	// 1012 and 1013 say more, but some clients take them for a protocol error: see
+	// [ServiceRestart]. Choose them only for clients you know.
 	ShutdownFrame func(ConnInfo) CloseFrame
 
 	// DrainWindow is the time over which a shutdown spreads its Close frames,
@@ -66,7 +64,7 @@ type Options struct {
 	DrainWindow time.Duration
 
 	// RetryAfter is what an upgrade that a shutdown refuses is told in the
-	// Retry-After header, in whole seconds. Default 0: 5 s.
+	// Retry-After header, rounded up to whole seconds. Default 0: 5 s.
 	RetryAfter time.Duration
 
 	// PingInterval is how long the peer may send nothing before the guard
@@ -87,8 +85,8 @@ type Options struct {
 	// cause ErrMaxAge, so that load spreads again after a deploy. Default 0: for ever.
 	MaxAge time.Duration
 
-	// MaxAgeJitter spreads MaxAge by this share of it, up and down, at random
-	// per connection. Default 0: 0.1; from 0 to 1.
+	// MaxAgeJitter spreads MaxAge by this share of it, from 0 to 1, up and down, at
+	// random per connection. Default 0: 0.1.
 	MaxAgeJitter float64
 
 	// WriteStall is how long a Write may be blocked by a peer that doesn't

@@ -35,15 +35,12 @@ func (g *Guard) all() []*link {
 	return slices.Clone(g.links)
 }
 
-// Draining is closed when the guard begins to shut down: a handler that sees
-// it can finish what it does, call Idle, or close by itself.
+// Draining is closed when the guard begins to shut down: a handler that sees it can
+// finish what it does, call [Handle.Idle], or close by itself.
 func (g *Guard) Draining() <-chan struct{} { return g.drained }
 
-// StartDrain begins to shut down and doesn't wait, as
-// [net/http.Server.RegisterOnShutdown] wants it. From then on requests for a
-// WebSocket are answered with 503, for ever, and every open connection gets the
-// frame of Options.ShutdownFrame, in random order, spread over
-// Options.DrainWindow. Call [Guard.Shutdown] to wait.
+// StartDrain begins what [Guard.Shutdown] does and doesn't wait, as
+// [net/http.Server.RegisterOnShutdown] wants it. Call Shutdown to wait.
 func (g *Guard) StartDrain() { g.startDrain() }
 
 func (g *Guard) startDrain() *drain {
