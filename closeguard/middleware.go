@@ -243,7 +243,7 @@ func (u *upgrade) done(returned bool) {
 	switch {
 	case u.hijacked, u.status == http.StatusSwitchingProtocols:
 	case u.status == 0 && returned:
-		u.ctx.link.guard.wentRound(u.request)
+		u.wentRound()
 	default:
 		u.refused()
 	}
@@ -258,19 +258,33 @@ func (u *upgrade) refused() {
 	l.opening.refuseYielding(u.status)
 }
 
+// maxRoutes is of how many routes wentRound remembers that it has told: a program's
+// Options.Route may name more than there are patterns.
+const maxRoutes = 1024
+
 // wentRound tells of a handler that got a request for a WebSocket and gave no
 // answer by the ResponseWriter that it was given, once for each route: it has
 // opened the WebSocket past the guard, or has answered with nothing. Which, nobody
 // knows.
-func (g *Guard) wentRound(r *http.Request) {
+func (u *upgrade) wentRound() {
+	l, r := u.ctx.link, u.request
+	g := l.guard
+	l.mu.Lock()
+	route := l.route
+	l.mu.Unlock()
+	if route == "" {
+		route = g.routeOf(r)
+	}
 	g.mu.Lock()
-	_, told := g.roundabouts[r.Pattern]
-	g.roundabouts[r.Pattern] = struct{}{}
+	_, told := g.roundabouts[route]
+	if told = told || len(g.roundabouts) == maxRoutes; !told {
+		g.roundabouts[route] = struct{}{}
+	}
 	g.mu.Unlock()
 	if !told {
 		g.errorLog().WarnContext(r.Context(), "closeguard: a request for a WebSocket was not answered by the guard's ResponseWriter: "+
 			"if a WebSocket was opened it isn't guarded, because the handler uses another ResponseWriter; "+
-			"let it use the one that the middleware gives it: in gin c.Request = r is not enough, c.Writer has to lead there, too, or the middleware be above the engine", "route", r.Pattern, "path", pathOf(r))
+			"let it use the one that the middleware gives it: in gin c.Request = r is not enough, c.Writer has to lead there, too, or the middleware be above the engine", "route", route, "path", pathOf(r))
 	}
 }
 

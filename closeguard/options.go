@@ -108,8 +108,7 @@ type Options struct {
 
 	// Route names the route of a request in log lines and events: a pattern and not
 	// the path, so that there are few of them. It is called once, when the request
-	// has become a WebSocket or was refused, but not if [Handle.SetRoute] was called
-	// before. What is longer than 256 bytes is cut; "" is the default. Default nil: the
+	// has been answered, but not if [Handle.SetRoute] was called before. What is longer than 256 bytes is cut; "" is the default. Default nil: the
 	// pattern that net/http's ServeMux matched, which not every router sets.
 	Route func(*http.Request) string
 

@@ -55,6 +55,63 @@ func TestHandlersThatGoRound(t *testing.T) {
 	})
 }
 
+// The route is the program's, where it names it.
+func TestRoutesThatGoRound(t *testing.T) {
+	byOption := func(r *http.Request) string { return "option " + r.URL.Path[:2] }
+	for _, tt := range []struct {
+		name    string
+		option  func(*http.Request) string
+		handler func(h *closeguard.Handle)
+		want    []string
+	}{
+		{"the pattern", nil, nil, []string{"/{path}"}},
+		{"Options.Route", byOption, nil, []string{"option /a", "option /b"}},
+		{"Handle.SetRoute", byOption, func(h *closeguard.Handle) { h.SetRoute("handle") }, []string{"handle"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var errors lockedBuffer
+			g := newGuard(t, closeguard.Options{Route: tt.option, ErrorLog: slog.New(slog.NewTextHandler(&errors, nil))})
+			mux := http.NewServeMux()
+			mux.HandleFunc("/{path}", func(_ http.ResponseWriter, r *http.Request) {
+				if tt.handler != nil {
+					tt.handler(closeguard.FromContext(r.Context()))
+				}
+			})
+			for _, path := range []string{"/a1", "/a2", "/b1"} {
+				r := upgradeRequest()
+				r.URL.Path = path
+				g.Middleware(mux).ServeHTTP(&plainWriter{ResponseWriter: httptest.NewRecorder()}, r)
+			}
+			text := errors.String()
+			if got := strings.Count(text, "was not answered by the guard's ResponseWriter"); got != len(tt.want) {
+				t.Errorf("told %d times, want %d", got, len(tt.want))
+			}
+			for _, route := range tt.want {
+				if !strings.Contains(text, "route="+route+" ") && !strings.Contains(text, "route=\""+route+"\"") {
+					t.Errorf("nothing of the route %s:\n%s", route, text)
+				}
+			}
+			g.Close()
+		})
+	}
+}
+
+// Who names a route for each request doesn't make the guard remember them all.
+func TestManyRoutesThatGoRound(t *testing.T) {
+	var errors lockedBuffer
+	n := 0
+	each := func(*http.Request) string { n++; return fmt.Sprint("route ", n) }
+	g := newGuard(t, closeguard.Options{Route: each, ErrorLog: slog.New(slog.NewTextHandler(&errors, nil))})
+	h := g.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for range 1100 {
+		h.ServeHTTP(&plainWriter{ResponseWriter: httptest.NewRecorder()}, upgradeRequest())
+	}
+	if got := strings.Count(errors.String(), "\n"); n != 1100 || got != 1024 {
+		t.Errorf("%d requests, %d lines", n, got)
+	}
+	g.Close()
+}
+
 // What is written to a hijacked connection by mistake is logged as net/http logs
 // it, with the name of who did it, and where net/http would log it.
 func TestWritingAfterHijack(t *testing.T) {
