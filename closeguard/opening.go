@@ -76,10 +76,11 @@ func (o *opening) asks(p []byte) {
 	}
 }
 
-// write is a Write of a server's library, with mu and the direction's lock. The way
+// writeUnlocking is a Write of a server's library, with mu and the direction's lock,
+// which it gives back. The way
 // from here to the transport is short, because an idle connection's stack is never
 // deeper, and doubles for one that is a little deeper.
-func (o *opening) write(p []byte) (n int, err error) {
+func (o *opening) writeUnlocking(p []byte) (n int, err error) {
 	l := o.link
 	defer l.mu.Unlock()
 	defer l.endWriteYielding()

@@ -16,15 +16,15 @@ func (l *link) write(p []byte) (int, error) {
 	if l.out.TryLock() {
 		return l.writeFast(p)
 	}
-	if o := l.answering(); o != nil {
-		return o.write(p)
+	if o := l.lockAnswering(); o != nil {
+		return o.writeUnlocking(p)
 	}
 	return l.writeLocked(p, false)
 }
 
-// answering returns the opening handshake, with mu and the direction's lock, if that
-// is all that a Write can be about.
-func (l *link) answering() *opening {
+// lockAnswering takes mu and the direction's lock and returns the opening handshake, if
+// that is all that a Write can be about; else it takes none and returns nil.
+func (l *link) lockAnswering() *opening {
 	l.mu.Lock()
 	if l.phase == phaseHTTP && l.role == Server && !l.out.Locked() {
 		l.out.LockNow()
