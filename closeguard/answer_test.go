@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/closetest"
 )
 
 // Rule 4: the answer is the library's. Only an echo of what is illegal, an
@@ -140,6 +142,43 @@ func TestDataBetweenThePeersCloseAndTheAnswer(t *testing.T) {
 		c.after(300 * time.Millisecond)
 		c.ends("peer closed 1000, sent 1000, received 1000, clean")
 	})
+}
+
+// The guard's answer is on its way when the library writes one of its own. Its Write
+// returns when the answer has left, if that takes no more than a moment.
+func TestTheLibrarysAnswerWaitsForTheGuards(t *testing.T) {
+	tests := []struct {
+		name         string
+		takes, waits time.Duration
+	}{
+		{"a quick transport", 3 * time.Millisecond, 3 * time.Millisecond},
+		{"a slow one", time.Second, 5 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		for _, role := range bothRoles {
+			t.Run(fmt.Sprint(tt.name, " of a ", role), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					c := guardPipe(t, role, closeguard.Options{}, 64<<10, func(p *closetest.PipeConn) net.Conn {
+						return &unruly{PipeConn: p, write: func(b []byte) (int, error) {
+							time.Sleep(tt.takes)
+							return p.Write(b)
+						}}
+					})
+					c.send(closeWith(1001, "tab closed"))
+					c.read(closeWith(1001, "tab closed"))
+					read := make(chan error)
+					go func() { read <- c.readAll() }()
+					synctest.Wait() // the answer is with the transport
+					c.write(closeWith(1001, ""))
+					c.after(tt.waits)
+					c.peerGets("close 1001 tab closed")
+					c.peer.Close()
+					is(t, <-read, io.EOF)
+					c.ends("peer closed 1001, sent 1001 tab closed, received 1001 tab closed, clean")
+				})
+			})
+		}
+	}
 }
 
 // A Close that comes in pieces is one when its last byte is there.

@@ -91,7 +91,12 @@ func (l *link) writeLocked(p []byte, locked bool) (int, error) {
 		// guard's that is on its way.
 		unwritable := func() bool { return l.phase == phaseOpen && (l.machine().GuardSends() || l.writeGate() != nil) }
 		if !l.out.Lock(&l.mu, unwritable) {
-			return l.writeFramesYielding(p)
+			n, err := l.writeFramesYielding(p)
+			if err == nil && l.end != nil {
+				// Where a Write of a Close has returned, a Close has left, as bare.
+				l.end.ours.awaitYielding(patience)
+			}
+			return n, err
 		}
 	}
 	defer l.endWriteYielding()

@@ -185,7 +185,11 @@ var allowed = []row{
 		"an io.EOF inside a message is another error for coder/websocket, which takes it for the message's end",
 		"rule 8",
 		func(d difference) bool {
-			return d.is(ofCall) && d.sc.library == coderLibrary && !strings.Contains(d.bare, "EPIPE") && strings.Contains(d.guarded, "ended inside a message")
+			if d.is(ofCall) && slices.Contains(endings, d.verb()) && d.bare == "io.EOF" && d.guarded == "ok" {
+				// The error has closed the connection for coder, where bare its Close finds the end.
+				return d.sc.library == coderLibrary && slices.ContainsFunc(d.g.calls[:d.step], saysInside)
+			}
+			return d.is(ofCall) && d.sc.library == coderLibrary && !strings.Contains(d.bare, "EPIPE") && saysInside(d.guarded)
 		},
 	},
 	{
@@ -255,7 +259,7 @@ var allowed = []row{
 		"rule 6",
 		func(d difference) bool {
 			return d.is(ofCall) && d.sc.library == coderLibrary && slices.Contains(endings, d.verb()) && d.bare == "net.ErrClosed" &&
-				(d.guarded != "ok" || d.verb() == closesBare) && d.guarded != blocked && d.sc.peerSendsClose()
+				(d.guarded != "ok" || d.verb() == closesBare) && d.guarded != blocked && (d.sc.peerSendsClose() || closed(d.g) && d.sc.closedBothWays())
 		},
 	},
 	{
@@ -281,7 +285,7 @@ var allowed = []row{
 		"rule 2: the library's affair",
 		func(d difference) bool {
 			if d.is(ofContext) {
-				return d.sc.library == xnetLibrary && d.sc.peerSendsClose() // that Read ends it, or doesn't read at all
+				return d.sc.library == xnetLibrary && d.sc.closedBothWays() // that Read ends it, or doesn't read at all
 			}
 			return d.is(ofCall) && d.sc.library == xnetLibrary && d.sc.reads(d.step) && (strings.HasPrefix(d.guarded, "text") || strings.HasPrefix(d.bare, "text") && d.guarded == "io.EOF") &&
 				d.sc.triedBefore(d.step, d.g, slices.Concat(readings, endings)...)
@@ -383,6 +387,9 @@ var endings = []string{closesWith, writesClose, closesBare}
 
 // readings are the calls that read.
 var readings = []string{reads, readsContext, readsDeadline, cancels}
+
+// saysInside reports whether a call tells that the end came inside a message.
+func saysInside(call string) bool { return strings.Contains(call, "ended inside a message") }
 
 // legal reports whether a Close may be sent by a server.
 func legal(f rawpeer.Frame) bool {
