@@ -211,7 +211,7 @@ func TestTheGuardsCloseDuringAWrite(t *testing.T) {
 }
 
 // While the guard's Close waits for room the library is treated as if it were
-// out already: nothing waits behind it.
+// out already: nothing waits behind it, but that a Close gives it a moment.
 func TestWriteWhileTheGuardsCloseWaitsForRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := guard(t, closeguard.Server, closeguard.Options{})
@@ -220,8 +220,9 @@ func TestWriteWhileTheGuardsCloseWaitsForRoom(t *testing.T) {
 		n, err := c.Write(wireBytes(c.role, text("late")))
 		closedCall(t, n, err)
 		c.write(pong("yes"))
-		c.write(closeWith(1000, ""))
 		c.after(0)
+		c.write(closeWith(1000, ""))
+		c.after(5 * time.Millisecond)
 		c.peerGets("binary of 65532 bytes | close 1008")
 		c.finish()
 		c.ends("local closed 1008, sent 1008, received 1000, clean")

@@ -31,16 +31,16 @@ func (c *Conn) CloseWrite() (err error) {
 		if l.machine().MayBegin() {
 			bare = l.bareCloseYielding()
 		}
-		if !l.out.Locked() && !l.out.scan.Between() {
-			l.on(closing.WireBroken{}) // nobody writes the rest of the frame: no Close can follow
-		}
 		sent := l.machine().Record().Sent != nil
-		l.on(closing.LibraryHalfClosed{Bare: bare})
+		l.on(closing.LibraryHalfClosed{Bare: bare, Cut: !l.out.Locked() && !l.out.scan.Between()})
 		l.pushYielding()
 		if m := l.machine(); m.Stage() >= closing.Ending || m.Busy() || m.Out() == closing.Unknown || !sent && m.Record().Sent != nil {
 			return nil // the end of TCP follows by itself
 		}
 	}
 	l.yield(func() { err = tcp.CloseWrite() })
+	if err != nil && l.phase == phaseOpen {
+		l.on(closing.HalfCloseRefused{}) // a wrapper may have the method for a transport that hasn't
+	}
 	return err
 }

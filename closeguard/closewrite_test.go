@@ -3,6 +3,7 @@ package closeguard_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"testing"
@@ -165,6 +166,42 @@ func TestCloseWriteThatCant(t *testing.T) {
 		c.write(closeWith(1000, ""))
 		c.finish()
 	})
+}
+
+// refusing is a wrapper that has CloseWrite for whatever it wraps.
+type refusing struct{ *closetest.PipeConn }
+
+func (refusing) CloseWrite() error { return errors.ErrUnsupported }
+
+// A transport that refuses has ended nothing: the connection is as open as before, also
+// inside a frame.
+func TestCloseWriteThatIsRefused(t *testing.T) {
+	for _, cut := range []int{0, 1, 4} {
+		t.Run(fmt.Sprintf("behind %d bytes of a frame", cut), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := guardPipe(t, closeguard.Server, closeguard.Options{BareClose: closeguard.NoClose}, 64<<10,
+					func(below *closetest.PipeConn) net.Conn { return refusing{below} })
+				b := wireBytes(c.role, text("whole"))
+				c.Write(b[:cut])
+				if err := c.CloseWrite(); !errors.Is(err, errors.ErrUnsupported) {
+					t.Errorf("CloseWrite: %v, want errors.ErrUnsupported", err)
+				}
+				if n := c.guard.Stats().Closing; n != 0 {
+					t.Errorf("%d connections closing, want none", n)
+				}
+				if n, err := c.Write(b[cut:]); n != len(b)-cut || err != nil {
+					t.Errorf("Write: %d, %v; want it to go on", n, err)
+				}
+				c.peerGets("text whole")
+				c.send(closeWith(4002, "bye"))
+				c.read(closeWith(4002, "bye"))
+				go c.readAll()
+				c.peerGets("close 4002 bye")
+				c.peer.Close()
+				c.ends("peer closed 4002, sent 4002 bye, received 4002 bye, clean")
+			})
+		})
+	}
 }
 
 // A Write that CloseWrite has cut is no end of the connection's.

@@ -56,8 +56,15 @@ type (
 	}
 
 	// LibraryHalfClosed: the library is about to end our direction of the stream, and
-	// reads on. Bare is as in LibraryClosed.
-	LibraryHalfClosed struct{ Bare *Frame }
+	// reads on. Bare is as in LibraryClosed. Cut says that it does so inside a frame of
+	// which nobody writes the rest: no Close can leave before.
+	LibraryHalfClosed struct {
+		Bare *Frame
+		Cut  bool
+	}
+
+	// HalfCloseRefused: the transport hasn't ended our direction.
+	HalfCloseRefused struct{}
 
 	// Called: a call of the library's has returned.
 	Called struct{ Read bool }
@@ -149,6 +156,7 @@ func (RanOut) input()            {}
 func (TCPClosed) input()         {}
 func (LibraryClosed) input()     {}
 func (LibraryHalfClosed) input() {}
+func (HalfCloseRefused) input()  {}
 func (Called) input()            {}
 func (ReadAgain) input()         {}
 func (Ask) input()               {}

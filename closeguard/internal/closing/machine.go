@@ -213,7 +213,7 @@ func (m *Machine) On(in Input, now time.Duration) {
 	default:
 		m.onProgram(in, now)
 	}
-	if m.stage == Open && (!m.record.Open() || m.out.State != None) {
+	if m.stage == Open && (!m.record.Open() || m.out.State != None && !m.HalfClosed()) {
 		m.to(Closing)
 	}
 }
@@ -273,6 +273,10 @@ func (m *Machine) onProgram(in Input, now time.Duration) {
 		m.libraryClosed(in, now)
 	case LibraryHalfClosed:
 		m.halfClose(in, now)
+	case HalfCloseRefused:
+		if m.HalfClosed() {
+			m.out.State, m.line = None, up
+		}
 	case Called:
 		m.called = now
 		if in.Read {
@@ -426,7 +430,7 @@ func (m *Machine) halfClose(in LibraryHalfClosed, now time.Duration) {
 	if !m.MayBegin() {
 		return
 	}
-	if f, ok := m.record.bareAnswer(in.Bare); ok && m.edge.State != Broken {
+	if f, ok := m.record.bareAnswer(in.Bare); ok && !in.Cut && m.edge.State != Broken {
 		if m.record.Open() {
 			m.why.Add(cause.BareClose, nil)
 		}

@@ -10,7 +10,7 @@ type Stage uint8
 
 // The stages.
 const (
-	Open      Stage = iota // nothing points to an end
+	Open      Stage = iota // nothing points to an end, but that the library may have half-closed
 	Closing                // something does, and the library reads on
 	Lingering              // the guard has taken over reading
 	Ending                 // TCP is being closed
@@ -187,7 +187,7 @@ var Probe func(State)
 func (s State) Possible() bool {
 	switch {
 	case s.Stage == Open:
-		return s.Out == None && s.Reader <= Wanted
+		return (s.Out == None || s.Out == Lost) && s.Reader <= Wanted // Lost: the library has half-closed
 	case s.Reader >= Queued:
 		return s.Stage >= Lingering && s.Out != None
 	case s.Stage == Lingering:
