@@ -137,13 +137,14 @@ func (r *lingerer) discardYielding(buf []byte, by time.Time) (n int, alive bool)
 	return n, r.took(buf[:n], err)
 }
 
-// took takes what a Read of the guard's brought, and says whether more can come.
+// took takes what a Read of the guard's brought, also if TCP is being closed
+// meanwhile, and says whether more can come.
 func (r *lingerer) took(p []byte, err error) (alive bool) {
 	l := r.link
+	l.afterRead(p, err) //nolint:errcheck // nobody is there to be told
 	if l.end.Stage() >= closing.Ending {
 		return false
 	}
-	l.afterRead(p, err) //nolint:errcheck // nobody is there to be told
 	if len(p) > 0 {
 		l.guard.lingerers.heard(r)
 		l.on(closing.Discarded{Bytes: len(p)})

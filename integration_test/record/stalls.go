@@ -1,12 +1,14 @@
 package record
 
 import (
+	"runtime"
 	"sync"
 	"time"
 )
 
 // Stalls are the times in which this process didn't run, because the machine
-// had something else to do or collected garbage.
+// had something else to do or collected garbage, or in which goroutines waited long
+// for a processor.
 var Stalls Stalled
 
 // Stalled keeps such times.
@@ -25,6 +27,7 @@ func (s *Stalled) Watch() {
 			const often = 5 * time.Millisecond
 			last := time.Now()
 			for range time.Tick(often) {
+				runtime.Gosched() // and waits its turn like the others: a timer's goroutine would go first
 				now := time.Now()
 				if now.Sub(last) > 4*often {
 					s.mu.Lock()

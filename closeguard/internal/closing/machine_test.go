@@ -52,6 +52,67 @@ func TestStagesOnlyGrow(t *testing.T) {
 	m.to(Lingering)
 }
 
+// Before a limit of the guard's reading ends a connection for which nobody reads just
+// then, what lies unread is read: the peer's Close in it counts.
+func TestTheLastLook(t *testing.T) {
+	fragmented := TheirFault{Violation: &Violation{Rule: RuleFragmentedControl}, OfClose: true}
+	tests := []struct {
+		name    string
+		before  []Input // behind our Close
+		after   time.Duration
+		reading bool
+		finds   []Input // nil: there is no look
+		limit   cause.Cause
+		got     bool // the peer's Close
+	}{
+		{"CloseIdle, nothing unread", nil, 6 * time.Second, false, []Input{}, cause.CloseIdle, false},
+		{"CloseIdle, a Close unread", nil, 6 * time.Second, false, []Input{TheirClose{}}, cause.None, true},
+		{"CloseTimeout, nothing unread", nil, 31 * time.Second, false, []Input{}, cause.CloseTimeout, false},
+		{"CloseTimeout, a Close unread", nil, 31 * time.Second, false, []Input{TheirClose{}}, cause.None, true},
+		{"the end of the stream, nothing unread", []Input{fragmented}, 2 * time.Second, false, []Input{}, cause.None, false},
+		{"the end of the stream, a Close unread", []Input{fragmented}, 2 * time.Second, false, []Input{TheirClose{}}, cause.None, true},
+		{"the end of the stream, somebody reads", []Input{fragmented}, 2 * time.Second, true, nil, cause.None, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			limits := someLimits
+			if tt.after > limits.Total {
+				limits.Idle = limits.Total + time.Minute // which comes first otherwise
+			}
+			m := New(Server, &limits)
+			facts := Facts{Between: true, App: App{Closed: true}}
+			next := func(now time.Duration, want Do) {
+				t.Helper()
+				if a := m.Next(facts, now); a.Do != want {
+					t.Fatalf("at %v action %d, want %d (%v)", now, a.Do, want, m.State())
+				}
+			}
+			m.On(Ask{Frame: Frame{Code: 1001}}, 1)
+			next(1, SendClose)
+			m.On(Wrote{}, 1)
+			next(1, Linger)
+			for _, in := range tt.before {
+				m.On(in, 2)
+				next(2, HalfClose)
+			}
+			facts.Reading = tt.reading
+			m.On(Tick{Facts: facts}, tt.after)
+			if tt.finds != nil {
+				next(tt.after, Look)
+				next(tt.after, Wait)
+				for _, in := range tt.finds {
+					m.On(in, tt.after)
+				}
+				m.On(Looked{Facts: facts}, tt.after)
+			}
+			next(tt.after, EndTCP)
+			if m.Limit() != tt.limit || (m.Record().Received != nil) != tt.got {
+				t.Errorf("limit %v, received %v; want %v, %t", m.Limit(), m.Record().Received, tt.limit, tt.got)
+			}
+		})
+	}
+}
+
 // What comes while our Close is with the transport waits until it is known
 // whether that has left.
 func TestWhatCrossesOurClose(t *testing.T) {

@@ -88,6 +88,8 @@ func (m *Machine) endOrLinger(f Facts, now time.Duration) Action {
 		return Action{Do: Look}
 	case r.Aborted, m.limit != cause.None, m.out.State == Unknown:
 		return m.end()
+	case m.reader.State == LastLook && m.reader.limit == fin && r.Down == nil && m.line == up:
+		return Action{} // it is looking
 	case r.Answered() && r.Down == nil && m.line == up && (r.Role == Client || r.Trailing > 0 || r.BrokenClose != nil):
 		return m.awaitFIN(now)
 	case r.Answered():
@@ -257,37 +259,52 @@ func (m *Machine) tick(f Facts, now time.Duration) {
 		return
 	}
 	switch what {
-	case idle:
-		if m.reader.State == Queued {
-			m.reader = Reader{State: LastLook}
+	case idle, total, fin:
+		if m.reader.State == Queued || m.reader.State == AwaitFIN && !f.Reading {
+			m.reader = Reader{State: LastLook, limit: what}
 			return
 		}
-		m.expire(cause.CloseIdle)
+		m.over(what)
 	case unlooked:
-		m.expire(cause.CloseIdle)
-	case total:
-		m.expire(cause.CloseTimeout)
+		m.over(m.reader.limit)
 	case unread:
 		m.reader.State = Wanted
 	case forgotten:
 		m.forget()
-	case fin:
-		m.line = gone
 	case untold:
 		m.wrote(Wrote{Reason: Reason{cause.Transport, errUntold}}, now)
 	case unpanicked, nothing:
 	}
 }
 
-// looked takes note that what there was has been read. If that was nothing, the
-// peer has had its time.
+// looked takes note that what there was has been read. If the limit holds all the
+// same, the peer has had its time.
 func (m *Machine) looked(f Facts, now time.Duration) {
 	if m.reader.State != LastLook {
 		return
 	}
+	limit := m.reader.limit
 	m.reader = Reader{State: Queued}
-	if at, what := m.due(f); what == idle && now >= at {
+	switch at, what := m.due(f); {
+	case limit == fin:
+		m.over(fin)
+	case m.record.Answered(): // that was there
+	case (what == idle || what == total) && now >= at:
+		m.over(what)
+	}
+}
+
+// over is what a limit of the guard's reading comes to.
+func (m *Machine) over(limit alarm) {
+	switch limit {
+	case idle:
 		m.expire(cause.CloseIdle)
+	case total:
+		m.expire(cause.CloseTimeout)
+	case fin:
+		m.line = gone // both Closes are there, and nobody is at fault
+	case nothing, unread, unlooked, forgotten, untold, unpanicked:
+		panic("BUG: closing: not a limit of reading")
 	}
 }
 

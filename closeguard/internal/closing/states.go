@@ -89,6 +89,7 @@ const (
 type Reader struct {
 	State ReaderState
 	until time.Duration // of LastLook and AwaitFIN
+	limit alarm         // of LastLook: that is over
 	ended time.Duration // of AwaitFIN: when our direction was ended, 0: it wasn't
 }
 
