@@ -71,6 +71,7 @@ func TestTheLastLook(t *testing.T) {
 		{"CloseTimeout, a Close unread", nil, 31 * time.Second, false, []Input{TheirClose{}}, cause.None, true},
 		{"the end of the stream, nothing unread", []Input{fragmented}, 2 * time.Second, false, []Input{}, cause.None, false},
 		{"the end of the stream, a Close unread", []Input{fragmented}, 2 * time.Second, false, []Input{TheirClose{}}, cause.None, true},
+		{"the end of the stream, which is there", []Input{fragmented}, 2 * time.Second, false, []Input{ReadEnded{Reason{cause.EOF, io.EOF}}}, cause.None, false},
 		{"the end of the stream, somebody reads", []Input{fragmented}, 2 * time.Second, true, nil, cause.None, false},
 	}
 	for _, tt := range tests {
@@ -108,6 +109,9 @@ func TestTheLastLook(t *testing.T) {
 			next(tt.after, EndTCP)
 			if m.Limit() != tt.limit || (m.Record().Received != nil) != tt.got {
 				t.Errorf("limit %v, received %v; want %v, %t", m.Limit(), m.Record().Received, tt.limit, tt.got)
+			}
+			if m.Why().Has(cause.EOF) {
+				t.Error("the end of the stream is among the causes, and only follows our own end")
 			}
 		})
 	}

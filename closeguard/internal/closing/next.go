@@ -261,7 +261,7 @@ func (m *Machine) tick(f Facts, now time.Duration) {
 	switch what {
 	case idle, total, fin:
 		if m.reader.State == Queued || m.reader.State == AwaitFIN && !f.Reading {
-			m.reader = Reader{State: LastLook, limit: what}
+			m.reader.State, m.reader.until, m.reader.limit = LastLook, 0, what
 			return
 		}
 		m.over(what)
@@ -283,10 +283,9 @@ func (m *Machine) looked(f Facts, now time.Duration) {
 	if m.reader.State != LastLook {
 		return
 	}
-	limit := m.reader.limit
-	m.reader = Reader{State: Queued}
+	m.reader.State = Queued
 	switch at, what := m.due(f); {
-	case limit == fin:
+	case m.reader.limit == fin:
 		m.over(fin)
 	case m.record.Answered(): // that was there
 	case (what == idle || what == total) && now >= at:

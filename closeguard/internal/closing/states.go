@@ -90,7 +90,7 @@ type Reader struct {
 	State ReaderState
 	until time.Duration // of LastLook and AwaitFIN
 	limit alarm         // of LastLook: that is over
-	ended time.Duration // of AwaitFIN: when our direction was ended, 0: it wasn't
+	ended time.Duration // when our direction was ended for AwaitFIN, 0: it wasn't
 }
 
 // guard reports whether reading is the guard's.
