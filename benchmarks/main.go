@@ -119,7 +119,7 @@ func write(r *report.Report, docs string) error {
 		}
 	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(docs, name), []byte(content), 0o644); err != nil { //nolint:gosec // they are for everybody
+		if err := os.WriteFile(filepath.Join(docs, name), []byte(content), 0o644); err != nil { // they are for everybody
 			return err
 		}
 	}

@@ -75,6 +75,6 @@ func idle(library, path string, n int) (u server.Usage, err error) {
 	if err := sides.server.Call("Memory", child.None{}, &after); err != nil {
 		return u, err
 	}
-	each := func(from, to uint64) uint64 { return uint64(max(0, int64(to)-int64(from))) / uint64(n) } //nolint:gosec // bytes of one process
+	each := func(from, to uint64) uint64 { return uint64(max(0, int64(to)-int64(from))) / uint64(n) } // bytes of one process
 	return server.Usage{Heap: each(before.Heap, after.Heap), Stacks: each(before.Stacks, after.Stacks), RSS: each(before.RSS, after.RSS)}, nil
 }

@@ -71,7 +71,8 @@ func TestNothingFollowsOurClose(t *testing.T) {
 								m, err = c.Write(b[at:])
 								n += m
 							}
-							// The header of a frame that is refused may be taken as far as it came alone.
+							// The header of a frame that is refused may be taken as far
+							// as it came alone.
 							if all := taken == len(b); all != (err == nil) || err == nil && n != taken || err != nil && (n < min(taken, at) || n > max(taken, at)) {
 								t.Errorf("cut at %d: %d, %v; of %d bytes %d may be taken", at, n, err, len(b), taken)
 							}

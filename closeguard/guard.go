@@ -146,7 +146,7 @@ func (g *Guard) add(l *link) (late *drain) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.links = append(g.links, l)
-	l.place = int32(len(g.links)) //nolint:gosec // there are not that many ports
+	l.place = int32(len(g.links)) // there are not that many ports
 	g.live++
 	g.count(l)
 	return g.drain

@@ -73,11 +73,11 @@ func (g *Guard) upgrade(w http.ResponseWriter, r *http.Request, do func(http.Res
 // the connection is open.
 func (g *Guard) receive(w http.ResponseWriter, r *http.Request) (*upgrade, error) {
 	if !isUpgrade(r) {
-		return nil, nil //nolint:nilnil // nothing to guard is no error
+		return nil, nil // nothing to guard is no error
 	}
 	if l := linkFrom(r.Context()); l != nil {
 		if l.guard == g {
-			return nil, nil //nolint:nilnil // as above
+			return nil, nil // as above
 		}
 		g.errorLog().ErrorContext(r.Context(), errOtherGuard.Error(), "path", pathOf(r))
 		http.Error(w, errOtherGuard.Error(), http.StatusInternalServerError)

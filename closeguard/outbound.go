@@ -108,6 +108,6 @@ func (out *outbound) frame(op wire.Opcode, payload []byte) []byte {
 		return wire.AppendControl(nil, op, payload, nil)
 	}
 	var mask [4]byte
-	rand.Read(mask[:]) //nolint:errcheck // never fails
+	rand.Read(mask[:]) // never fails
 	return wire.AppendControl(nil, op, payload, &mask)
 }

@@ -49,13 +49,14 @@ func TestAStoppedProcessBlamesNobody(t *testing.T) {
 			if err := child.Start(); err != nil {
 				t.Fatal(err)
 			}
-			defer child.Wait() //nolint:errcheck // it is killed
+			defer child.Wait() // it is killed
 			defer child.Process.Kill()
 			lines := bufio.NewScanner(out)
 			lines.Scan()
 			addr := lines.Text()
 
-			// Each peer is seen to be alive, or has got the child's Close, before the child is stopped.
+			// Each peer is seen to be alive, or has got the child's Close, before the
+			// child is stopped.
 			var ready sync.WaitGroup
 			ready.Add(n)
 			goOn, leave := make(chan struct{}), make(chan struct{})
@@ -69,10 +70,10 @@ func TestAStoppedProcessBlamesNobody(t *testing.T) {
 				go livesOn(peer, mode, ready.Done, goOn, leave)
 			}
 			ready.Wait()
-			child.Process.Signal(syscall.SIGSTOP) //nolint:errcheck // it runs
+			child.Process.Signal(syscall.SIGSTOP) // it runs
 			close(goOn)
 			time.Sleep(3 * sec)
-			child.Process.Signal(syscall.SIGCONT) //nolint:errcheck // it is there
+			child.Process.Signal(syscall.SIGCONT) // it is there
 			time.AfterFunc(sec, func() { close(leave) })
 			for range n {
 				if !lines.Scan() {

@@ -150,7 +150,7 @@ func (l *link) closeTCPYielding(how closing.Manner) {
 		l.closeTCPLater(closing.CutUnread) // else it is a reset, behind which our Close may be lost
 		return
 	}
-	l.yield(func() { l.raw.Close() }) //nolint:errcheck // nobody is there to be told
+	l.yield(func() { l.raw.Close() }) // nobody is there to be told
 	l.on(closing.TCPClosed{})
 }
 

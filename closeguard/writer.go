@@ -178,7 +178,7 @@ func (r readerFrom) ReadFrom(src io.Reader) (int64, error) {
 		return io.Copy(struct{ io.Writer }{r.u}, src)
 	}
 	// Of nothing no head is made.
-	n, err := r.u.ResponseWriter.(io.ReaderFrom).ReadFrom(src) //nolint:errcheck // writer has looked
+	n, err := r.u.ResponseWriter.(io.ReaderFrom).ReadFrom(src) // writer has looked
 	if n > 0 {
 		r.u.answers()
 	}
@@ -190,5 +190,5 @@ type headerNower struct{ u *upgrade }
 
 func (h headerNower) WriteHeaderNow() {
 	h.u.answers()
-	h.u.ResponseWriter.(writeHeaderNower).WriteHeaderNow() //nolint:errcheck // writer has looked
+	h.u.ResponseWriter.(writeHeaderNower).WriteHeaderNow() // writer has looked
 }

@@ -170,7 +170,7 @@ func tryServer(t *testing.T, source string) (line string) {
 		t.Fatal(err)
 	}
 	ben.ReadFrame()
-	p.cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // await tells
+	p.cmd.Process.Signal(syscall.SIGTERM) // await tells
 	if f, _ := ben.ReadFrame(); f.String() != `close 1001 "server shutting down"` {
 		t.Errorf("at SIGTERM the client reads %v", f)
 	}
@@ -204,7 +204,7 @@ func launch(t *testing.T, binary, addr string) *launched {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.cmd.Process.Kill() }) //nolint:errcheck // it may have ended
+	t.Cleanup(func() { p.cmd.Process.Kill() }) // it may have ended
 	go func() {
 		defer close(p.lines)
 		for s := bufio.NewScanner(stderr); s.Scan(); {
@@ -272,7 +272,7 @@ func TestEchoAsTheREADMEStartsIt(t *testing.T) {
 	if err := echo.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { echo.Process.Kill() }) //nolint:errcheck // it may have ended
+	t.Cleanup(func() { echo.Process.Kill() }) // it may have ended
 	lines := bufio.NewScanner(stdout)
 	lines.Scan()
 	url := regexp.MustCompile(`\tINFO\tlistening\t\{"url": "(http://.*)"\}$`).FindStringSubmatch(lines.Text())
@@ -296,7 +296,7 @@ func TestEchoAsTheREADMEStartsIt(t *testing.T) {
 	if !strings.Contains(lines.Text(), "\tINFO\twebsocket closed\t") || !strings.Contains(lines.Text(), `"received_reason": "bye"`) {
 		t.Errorf("the line of an end is %q", lines.Text())
 	}
-	echo.Process.Signal(syscall.SIGTERM) //nolint:errcheck // Wait tells
+	echo.Process.Signal(syscall.SIGTERM) // Wait tells
 	for lines.Scan() {
 	}
 	if err := echo.Wait(); err != nil {

@@ -90,8 +90,8 @@ func openTab(t *testing.T, url string) *tab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Kill() //nolint:errcheck // it may have ended
-		cmd.Wait()         //nolint:errcheck // it was killed
+		cmd.Process.Kill() // it may have ended
+		cmd.Wait()         // it was killed
 	})
 	address := ""
 	for lines := bufio.NewScanner(stderr); address == "" && lines.Scan(); {
@@ -127,7 +127,7 @@ func openTab(t *testing.T, url string) *tab {
 func (b *tab) call(t *testing.T, method string, params any) json.RawMessage {
 	t.Helper()
 	b.last++
-	b.ws.SetReadDeadline(time.Now().Add(2 * time.Minute)) //nolint:errcheck // ReadJSON tells
+	b.ws.SetReadDeadline(time.Now().Add(2 * time.Minute)) // ReadJSON tells
 	if err := b.ws.WriteJSON(map[string]any{"id": b.last, "method": method, "params": params}); err != nil {
 		t.Fatal(err)
 	}

@@ -107,7 +107,7 @@ func echoing(tb testing.TB, handler http.Handler, size int) func() {
 		ws.Close()
 		server.Close()
 	})
-	nc := ws.NetConn()
+	nc := ws.UnderlyingConn()
 	message := frame(0x82, string(make([]byte, size)))
 	from, buf := bufio.NewReader(nc), make([]byte, size+8)
 	return func() {

@@ -337,11 +337,11 @@ func TestWhatCloseNowReturns(t *testing.T) {
 			<-c.CloseRead(context.Background()).Done()
 		}, true},
 		{"after the end of TCP", func(c closer, p *peer) {
-			p.NetConn().(*net.TCPConn).CloseWrite()
+			p.UnderlyingConn().(*net.TCPConn).CloseWrite()
 			c.Read(context.Background())
 		}, false},
 		{"after the end of TCP, by CloseRead", func(c closer, p *peer) {
-			p.NetConn().(*net.TCPConn).CloseWrite()
+			p.UnderlyingConn().(*net.TCPConn).CloseWrite()
 			<-c.CloseRead(context.Background()).Done()
 		}, false},
 		{"after a context's end", func(c closer, _ *peer) {

@@ -116,7 +116,7 @@ func (c *Conn) awaitUnseen() {
 func (c *Conn) Close(code websocket.StatusCode, reason string) error {
 	err := c.CloseWith(context.Background(), closeguard.Code(code), reason)
 	if c.Event() != nil {
-		c.Conn.CloseNow() //nolint:errcheck // it frees the library's side
+		c.Conn.CloseNow() // it frees the library's side
 	}
 	return err
 }
@@ -146,11 +146,11 @@ func (c *Conn) CloseNow() error {
 // it is CloseNow.
 func (c *Conn) Abort() {
 	if !c.Guarded() {
-		c.CloseNow() //nolint:errcheck // it is closed
+		c.CloseNow() // it is closed
 		return
 	}
 	c.guard.Abort()
-	c.Conn.CloseNow() //nolint:errcheck // it frees the library's side
+	c.Conn.CloseNow() // it frees the library's side
 }
 
 // Done is closed when the connection has ended.

@@ -44,7 +44,7 @@ func Dial(ctx context.Context, guard *closeguard.Guard, urlStr string, opts *web
 	}
 	guarded, err := tap.guard(guard)
 	if err != nil {
-		ws.CloseNow() //nolint:errcheck // it never was in use
+		ws.CloseNow() // it never was in use
 		return nil, resp, err
 	}
 	c := &Conn{Conn: ws, guard: guarded}

@@ -68,7 +68,7 @@ func Handler(guard *closeguard.Guard, opts *websocket.AcceptOptions, f func(r *h
 		if err != nil {
 			return // the request has been answered
 		}
-		defer c.Conn.CloseNow() //nolint:errcheck // the guard has closed it; this frees the library's side
+		defer c.Conn.CloseNow() // the guard has closed it; this frees the library's side
 		c.guard.Driver().Serve(func() error { return f(r, c) })
 	})
 }

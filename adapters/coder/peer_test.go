@@ -128,15 +128,15 @@ func (p *peer) send(frames ...[]byte) {
 	for _, f := range frames {
 		b = append(b, f...)
 	}
-	if _, err := p.NetConn().Write(b); err != nil {
+	if _, err := p.UnderlyingConn().Write(b); err != nil {
 		p.t.Error(err)
 	}
 }
 
-func (p *peer) fin() { p.NetConn().(interface{ CloseWrite() error }).CloseWrite() }
+func (p *peer) fin() { p.UnderlyingConn().(interface{ CloseWrite() error }).CloseWrite() }
 
 func (p *peer) reset() {
-	p.NetConn().(interface{ SetLinger(int) error }).SetLinger(0)
+	p.UnderlyingConn().(interface{ SetLinger(int) error }).SetLinger(0)
 	p.Close()
 }
 
@@ -173,7 +173,8 @@ func (p *peer) end() string {
 	}
 }
 
-// kind is an event's type and code, "open" for none: "peer closed 1001", "local closed 4000", "dropped".
+// kind is an event's type and code, "open" for none: "peer closed 1001", "local closed
+// 4000", "dropped".
 func kind(err error) string {
 	var ev closeguard.CloseEvent
 	if !errors.As(err, &ev) {

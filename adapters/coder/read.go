@@ -76,7 +76,7 @@ func (c *Conn) readToEnd(ctx context.Context) error {
 	if err == nil {
 		call.Keep(nil)                                                          //nolint:errcheck // there is none
 		c.CloseWith(ctx, closeguard.PolicyViolation, "unexpected data message") //nolint:errcheck // the event tells
-		c.Conn.CloseNow()                                                       //nolint:errcheck // the same
+		c.Conn.CloseNow()                                                       // the same
 		return c.Event()
 	}
 	if c.Conn.CloseNow() == nil {

@@ -88,10 +88,15 @@ func (c *Conn) Abort() {
 		c.guard.Abort()
 		return
 	}
-	if tcp, ok := c.NetConn().(*net.TCPConn); ok {
+	if tcp, ok := netConn(c.Conn).(*net.TCPConn); ok {
 		tcp.SetLinger(0) //nolint:errcheck // Close follows
 	}
 	c.Close()
+}
+
+// netConn is what the library's NetConn returns, which it has from 1.5.1 on.
+func netConn(ws *websocket.Conn) net.Conn {
+	return ws.UnderlyingConn() // deprecated where there is a NetConn
 }
 
 // Done is closed when the connection has ended.

@@ -93,7 +93,7 @@ func Wrap(guard *closeguard.Guard, ws *websocket.Conn) (*Conn, error) {
 	case ws == nil:
 		return nil, driver.NilArgument("gorilla.Wrap", "ws")
 	}
-	nc, err := guard.Driver().Guarded(ws.NetConn())
+	nc, err := guard.Driver().Guarded(netConn(ws))
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func FromRequest(r *http.Request, ws *websocket.Conn) (*Conn, error) {
 	if conn == nil {
 		return nil, driver.Unguarded("gorilla.FromRequest", r)
 	}
-	nc, err := conn.Driver().Guard().Guarded(ws.NetConn())
+	nc, err := conn.Driver().Guard().Guarded(netConn(ws))
 	switch {
 	case err != nil:
 		return nil, err

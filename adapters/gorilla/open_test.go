@@ -83,7 +83,7 @@ func TestANilUpgraderHasAllDefaults(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				c.CloseWith(r.Context(), closeguard.NormalClosure, "") //nolint:errcheck // the peer tells
+				c.CloseWith(r.Context(), closeguard.NormalClosure, "") // the peer tells
 			})
 		},
 	} {

@@ -9,18 +9,20 @@ import (
 	"github.com/closeguard/ws/closeguard"
 )
 
-// An Adapter is what [TestAdapter] has to know of an adapter between closeguard and a WebSocket library.
+// An Adapter is what [TestAdapter] has to know of an adapter between closeguard and a
+// WebSocket library.
 type Adapter struct {
-	// Handler returns the adapter's handler for g: it accepts a request, runs f for the connection and closes it as f's
-	// return says, as driver.Conn.Serve does.
+	// Handler returns the adapter's handler for g: it accepts a request, runs f for the
+	// connection and closes it as f's return says, as driver.Conn.Serve does.
 	Handler func(g *closeguard.Guard, f func(c Conn) error) http.Handler
 
-	// PeerCode returns the close code of the library's own close error in err's tree, by the library's own means, and 0
-	// or less if there is none. nil: the library has no such error, and that is not checked.
+	// PeerCode returns the close code of the library's own close error in err's tree, by
+	// the library's own means, and 0 or less if there is none. nil: the library has no
+	// such error, and that is not checked.
 	PeerCode func(err error) int
 
-	// TooBig is what errors.Is finds in the library's error for a message over the read limit. nil: the library has no
-	// such limit, and that is not checked.
+	// TooBig is what errors.Is finds in the library's error for a message over the read
+	// limit. nil: the library has no such limit, and that is not checked.
 	TooBig error
 }
 
@@ -32,10 +34,12 @@ type Conn interface {
 	// WriteMessage writes a whole text message.
 	WriteMessage(p []byte) error
 
-	// SetReadLimit makes messages of more than n bytes an error. It is called only if Adapter.TooBig is set.
+	// SetReadLimit makes messages of more than n bytes an error. It is called only if
+	// Adapter.TooBig is set.
 	SetReadLimit(n int64)
 
-	// Close is what programs with this library defer: the call that closes TCP without a Close frame.
+	// Close is what programs with this library defer: the call that closes TCP without a
+	// Close frame.
 	Close() error
 
 	// The rest is the adapter's, and means what it means for a *closeguard.Conn.
@@ -49,14 +53,16 @@ type Conn interface {
 	Guarded() bool
 }
 
-// TestAdapter checks that an adapter keeps what closeguard promises, each promise in a subtest with its name: terminal
-// errors are events and keep the library's error, net.ErrClosed is matched where it is true, an illegal Close is refused
-// and the connection goes on, the handler's return or panic chooses the Close, limits end a silent peer, a cut message is
-// an error, and each connection yields one event.
+// TestAdapter checks that an adapter keeps what closeguard promises, each promise in a
+// subtest with its name: terminal errors are events and keep the library's error,
+// net.ErrClosed is matched where it is true, an illegal Close is refused and the
+// connection goes on, the handler's return or panic chooses the Close, limits end a
+// silent peer, a cut message is an error, and each connection yields one event.
 //
-// Each subtest runs in a synctest bubble, over connections in memory, with peers that write frames by hand: it takes no
-// time, and what hangs is seen at once. The library has to bear that: its goroutines are made per connection, and none
-// waits for a mutex that another one holds over I/O.
+// Each subtest runs in a synctest bubble, over connections in memory, with peers that
+// write frames by hand: it takes no time, and what hangs is seen at once. The library has
+// to bear that: its goroutines are made per connection, and none waits for a mutex that
+// another one holds over I/O.
 func TestAdapter(t *testing.T, a Adapter) {
 	t.Helper()
 	if a.Handler == nil {

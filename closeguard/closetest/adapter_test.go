@@ -109,7 +109,8 @@ func unguarded(wrap *closeguard.Guard) handlerFunc {
 	}
 }
 
-// Wrong adapters, each with the promise that it breaks and a piece of what the kit has to say about it.
+// Wrong adapters, each with the promise that it breaks and a piece of what the kit has to
+// say about it.
 var wrongs = []struct {
 	promise, how string
 	adapter      closetest.Adapter
@@ -203,7 +204,7 @@ var wrongs = []struct {
 	{"CloseWith sends one close", "each call sends one, past the guard", adapter(func(a *altered) {
 		a.closeWith = func(ctx context.Context, code closeguard.Code, reason string) error {
 			if a.Event() != nil {
-				below := a.NetConn().(*closeguard.Conn).NetConn()
+				below := a.UnderlyingConn().(*closeguard.Conn).NetConn()
 				below.Write([]byte{0x88, 2, byte(code >> 8), byte(code)})
 			}
 			return a.Conn.CloseWith(ctx, code, reason)

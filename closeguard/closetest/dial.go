@@ -15,9 +15,10 @@ import (
 	"github.com/closeguard/ws/closeguard"
 )
 
-// Dial connects over TCP to a server at a ws or http URL and does the opening handshake as a client. The header, which
-// may be nil, goes with the request. The ctx is for connecting and for the handshake. For TLS, or a [Listener], use
-// [Upgrade] on a connection of your own.
+// Dial connects over TCP to a server at a ws or http URL and does the opening handshake
+// as a client. The header, which may be nil, goes with the request. The ctx is for
+// connecting and for the handshake. For TLS, or a [Listener], use [Upgrade] on a
+// connection of your own.
 func Dial(ctx context.Context, rawURL string, header http.Header) (*Peer, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -37,8 +38,8 @@ func Dial(ctx context.Context, rawURL string, header http.Header) (*Peer, error)
 	return Upgrade(ctx, nc, rawURL, header)
 }
 
-// Upgrade does the opening handshake on nc as a client, for the URL's host and path. An answer other than 101 is an
-// error. On any error nc is closed.
+// Upgrade does the opening handshake on nc as a client, for the URL's host and path. An
+// answer other than 101 is an error. On any error nc is closed.
 func Upgrade(ctx context.Context, nc net.Conn, rawURL string, header http.Header) (*Peer, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -52,8 +53,8 @@ func Upgrade(ctx context.Context, nc net.Conn, rawURL string, header http.Header
 	return p, nil
 }
 
-// Accept does the opening handshake on nc as a server, whatever the request's path is, and without an extension. On
-// error nc is closed.
+// Accept does the opening handshake on nc as a server, whatever the request's path is,
+// and without an extension. On error nc is closed.
 func Accept(ctx context.Context, nc net.Conn) (*Peer, error) {
 	p := NewPeer(nc, closeguard.Server)
 	if err := handshake(ctx, nc, p.answer); err != nil {
@@ -77,7 +78,7 @@ func handshake(ctx context.Context, nc net.Conn, do func() error) error {
 
 func (p *Peer) request(u *url.URL, header http.Header) error {
 	nonce := make([]byte, 16)
-	rand.Read(nonce) //nolint:errcheck // it never fails
+	rand.Read(nonce) // it never fails
 	key := base64.StdEncoding.EncodeToString(nonce)
 	head := http.Header{
 		"Upgrade":               {"websocket"},
@@ -120,7 +121,7 @@ func (p *Peer) answer() error {
 	}
 	p.Request = request
 	out := bufio.NewWriter(p.conn)
-	fmt.Fprintf(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", acceptKey(key))
+	fmt.Fprintf(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", acceptKey(key)) //nolint:errcheck // reading tells
 	return out.Flush()
 }
 

@@ -19,8 +19,9 @@ const (
 	OpPong         = 0xA
 )
 
-// A Frame is one WebSocket frame as it stands on the wire, legal or not. The zero values of its fields are what most
-// frames have: a whole message, masked as the role wants it, and a header that tells the payload's true length.
+// A Frame is one WebSocket frame as it stands on the wire, legal or not. The zero values
+// of its fields are what most frames have: a whole message, masked as the role wants it,
+// and a header that tells the payload's true length.
 type Frame struct {
 	Opcode  byte // 4 bits
 	More    bool // FIN is 0: the message goes on in another frame
@@ -30,7 +31,8 @@ type Frame struct {
 	// WrongMask: a client's frame is not masked, or a server's is.
 	WrongMask bool
 
-	// Claim is the payload length that a written frame's header tells if it is not the payload's. 0: the payload's.
+	// Claim is the payload length that a written frame's header tells if it is not the
+	// payload's. 0: the payload's.
 	Claim uint64
 }
 
@@ -85,7 +87,7 @@ func (f Frame) append(dst []byte, role closeguard.Role) []byte {
 		return append(dst, f.Payload...)
 	}
 	var key [4]byte
-	rand.Read(key[:]) //nolint:errcheck // it never fails
+	rand.Read(key[:]) // it never fails
 	dst = append(dst, key[:]...)
 	for i, b := range f.Payload {
 		dst = append(dst, b^key[i%4])
@@ -93,8 +95,8 @@ func (f Frame) append(dst []byte, role closeguard.Role) []byte {
 	return dst
 }
 
-// readFrame reads a frame that an endpoint of that role wrote. The end of the stream between two frames is io.EOF, and
-// inside one io.ErrUnexpectedEOF.
+// readFrame reads a frame that an endpoint of that role wrote. The end of the stream
+// between two frames is io.EOF, and inside one io.ErrUnexpectedEOF.
 func readFrame(r io.Reader, from closeguard.Role) (Frame, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(r, head[:1]); err != nil {

@@ -13,9 +13,10 @@ func Listen() *Listener {
 	return &Listener{addr: newAddr(), conns: make(chan *PipeConn), done: make(chan struct{})}
 }
 
-// A Listener is a [net.Listener] whose Dial takes the place of the network, so that servers and clients meet inside a
-// synctest bubble. All methods may be called concurrently. Unlike TCP it has no backlog: Dial waits for Accept, and
-// Close loses no connection.
+// A Listener is a [net.Listener] whose Dial takes the place of the network, so that
+// servers and clients meet inside a synctest bubble. All methods may be called
+// concurrently. Unlike TCP it has no backlog: Dial waits for Accept, and Close loses no
+// connection.
 type Listener struct {
 	addr   pipeAddr
 	conns  chan *PipeConn
@@ -23,8 +24,8 @@ type Listener struct {
 	closed atomic.Bool
 }
 
-// Accept waits for a Dial and returns the server's end, a [*PipeConn]. After Close the error is a [*net.OpError] with
-// [net.ErrClosed].
+// Accept waits for a Dial and returns the server's end, a [*PipeConn]. After Close the
+// error is a [*net.OpError] with [net.ErrClosed].
 func (l *Listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.conns:
@@ -34,8 +35,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Dial waits until Accept takes the connection and returns the client's end, a [*PipeConn]. Its error is a
-// [*net.OpError] with ctx's error, or with [syscall.ECONNREFUSED] once the listener is closed.
+// Dial waits until Accept takes the connection and returns the client's end, a
+// [*PipeConn]. Its error is a [*net.OpError] with ctx's error, or with
+// [syscall.ECONNREFUSED] once the listener is closed.
 func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, l.opError("dial", err)
@@ -52,8 +54,8 @@ func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// Close ends waiting and later Accepts and Dials. Connections that were accepted live on. A second Close returns a
-// [*net.OpError] with [net.ErrClosed].
+// Close ends waiting and later Accepts and Dials. Connections that were accepted live on.
+// A second Close returns a [*net.OpError] with [net.ErrClosed].
 func (l *Listener) Close() error {
 	if l.closed.Swap(true) {
 		return l.opError("close", net.ErrClosed)

@@ -18,7 +18,8 @@ import (
 
 var _ net.Listener = (*closetest.Listener)(nil)
 
-// A whole HTTP exchange in fake time: a slow answer costs no time, and Shutdown leaves nothing behind.
+// A whole HTTP exchange in fake time: a slow answer costs no time, and Shutdown leaves
+// nothing behind.
 func TestServeHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := closetest.Listen()

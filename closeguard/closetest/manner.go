@@ -8,8 +8,8 @@ import (
 	"github.com/closeguard/ws/closeguard"
 )
 
-// A Manner is a way in which a [Peer] behaves. Those of this package are variables with names, such as [Mute] and
-// [Deaf]; a test may make its own.
+// A Manner is a way in which a [Peer] behaves. Those of this package are variables with
+// names, such as [Mute] and [Deaf]; a test may make its own.
 type Manner struct {
 	// Name is for the names of subtests.
 	Name string
@@ -18,18 +18,19 @@ type Manner struct {
 	Do func(ctx context.Context, p *Peer)
 }
 
-// Run lets the peer behave so until the connection has ended, and returns what the peer saw of that. When ctx is done
-// it ends the connection. When Run returns the peer's TCP is closed. In the meantime nobody else may use the peer.
+// Run lets the peer behave so until the connection has ended, and returns what the peer
+// saw of that. When ctx is done it ends the connection. When Run returns the peer's TCP
+// is closed. In the meantime nobody else may use the peer.
 func (m Manner) Run(ctx context.Context, p *Peer) Seen {
-	stop := context.AfterFunc(ctx, func() { p.Close() }) //nolint:errcheck // it is closed
+	stop := context.AfterFunc(ctx, func() { p.Close() }) // it is closed
 	defer stop()
 	m.Do(ctx, p)
-	p.Close() //nolint:errcheck // the same
+	p.Close() // the same
 	return p.seen
 }
 
-// Rude returns all manners but [Polite], those that last with times that suit [closeguard.Options]' defaults in a
-// synctest bubble.
+// Rude returns all manners but [Polite], those that last with times that suit
+// [closeguard.Options]' defaults in a synctest bubble.
 func Rude() []Manner {
 	return []Manner{
 		Deaf, Mute, Stalls, StallsInClose, Drips(time.Second), Sliced, Floods,
@@ -40,8 +41,9 @@ func Rude() []Manner {
 	}
 }
 
-// Polite answers Pings and the program's Close, unless the peer has written one before, and reads until the program ends
-// TCP. As a server it ends TCP itself when it has seen the Close.
+// Polite answers Pings and the program's Close, unless the peer has written one before,
+// and reads until the program ends TCP. As a server it ends TCP itself when it has seen
+// the Close.
 var Polite = Manner{"polite", func(_ context.Context, p *Peer) { p.polite() }}
 
 func (p *Peer) polite() {
@@ -80,7 +82,8 @@ func sends(name string, frames ...Frame) Manner {
 	}}
 }
 
-// replies is a peer that does something when the program's Close has come, and then reads until the end.
+// replies is a peer that does something when the program's Close has come, and then reads
+// until the end.
 func replies(name string, do func(p *Peer)) Manner {
 	return Manner{name, func(_ context.Context, p *Peer) {
 		for p.seen.Close == nil {
@@ -93,7 +96,8 @@ func replies(name string, do func(p *Peer)) Manner {
 	}}
 }
 
-// streams is a peer that reads, answers nothing, and writes the pieces that next gives until writing fails.
+// streams is a peer that reads, answers nothing, and writes the pieces that next gives
+// until writing fails.
 func streams(name string, next func(over <-chan struct{}) []byte, begin []byte) Manner {
 	return Manner{name, func(_ context.Context, p *Peer) {
 		over := make(chan struct{})
@@ -110,7 +114,7 @@ func streams(name string, next func(over <-chan struct{}) []byte, begin []byte) 
 		})
 		p.ReadToEnd()
 		close(over)
-		p.Close() //nolint:errcheck // it wakes the writer
+		p.Close() // it wakes the writer
 		writing.Wait()
 	}}
 }

@@ -16,11 +16,13 @@ import (
 	"github.com/closeguard/ws/closeguard"
 )
 
-// patience is how long a check waits for what must come, in the bubble's time: longer than all of the guard's limits.
+// patience is how long a check waits for what must come, in the bubble's time: longer
+// than all of the guard's limits.
 const patience = 10 * time.Minute
 
-// A meeting is one connection between an adapter's handler and a peer, with its own guard and server. The handler
-// waits; the check holds both ends and is the only one to use them.
+// A meeting is one connection between an adapter's handler and a peer, with its own guard
+// and server. The handler waits; the check holds both ends and is the only one to use
+// them.
 type meeting struct {
 	t      testing.TB
 	guard  *closeguard.Guard
@@ -63,7 +65,7 @@ func meet(t testing.TB, a Adapter, opts closeguard.Options) *meeting {
 			handler.ServeHTTP(w, r)
 		}),
 	}
-	go server.Serve(listener)
+	go server.Serve(listener) //nolint:errcheck // Close ends it
 	m.shut = sync.OnceFunc(func() {
 		m.leave(func() error { return nil })
 		if m.peer != nil {
@@ -164,8 +166,8 @@ func await[T any](t testing.TB, what string, c <-chan T) T {
 	}
 }
 
-// kind says which event an error is: "peer closed 4001", "local closed 1002", "dropped", and in other words if it is
-// none.
+// kind says which event an error is: "peer closed 4001", "local closed 1002", "dropped",
+// and in other words if it is none.
 func kind(err error) string {
 	var ev closeguard.CloseEvent
 	if !errors.As(err, &ev) {

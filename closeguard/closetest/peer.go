@@ -10,14 +10,15 @@ import (
 	"github.com/closeguard/ws/closeguard"
 )
 
-// A Peer is the other side of a WebSocket connection that does what a test says and nothing else: it answers no Ping
-// and no Close by itself and keeps no rule. It has frames of its own and shares no code with what is tested.
+// A Peer is the other side of a WebSocket connection that does what a test says and
+// nothing else: it answers no Ping and no Close by itself and keeps no rule. It has
+// frames of its own and shares no code with what is tested.
 //
-// One goroutine may read while another one writes. Methods block as long as the connection lets them: NetConn has
-// deadlines.
+// One goroutine may read while another one writes. Methods block as long as the
+// connection lets them: NetConn has deadlines.
 type Peer struct {
-	// Response is the head of the server's 101, without a body. It is nil for a peer that is the server or that did no
-	// opening handshake.
+	// Response is the head of the server's 101, without a body. It is nil for a peer that
+	// is the server or that did no opening handshake.
 	Response *http.Response
 
 	// Request is the client's request. It is nil but after Accept.
@@ -31,8 +32,8 @@ type Peer struct {
 	began atomic.Bool // a well-framed Close was written
 }
 
-// NewPeer returns a peer with that role on a connection whose opening handshake is over, or needs none: the other end of
-// a [Pipe] below [closeguard.Guard.WrapConn], say.
+// NewPeer returns a peer with that role on a connection whose opening handshake is over,
+// or needs none: the other end of a [Pipe] below [closeguard.Guard.WrapConn], say.
 func NewPeer(nc net.Conn, role closeguard.Role) *Peer {
 	return &Peer{conn: nc, in: bufio.NewReader(nc), role: role}
 }
@@ -55,8 +56,9 @@ func (p *Peer) WriteFrame(frames ...Frame) error {
 // WriteText writes a whole text message.
 func (p *Peer) WriteText(s string) error { return p.WriteFrame(text(s)) }
 
-// WriteClose writes a Close frame with these very 16 bits of code and this reason, legal or not. For a Close without a
-// code write a Frame with the opcode OpClose and no payload.
+// WriteClose writes a Close frame with these very 16 bits of code and this reason, legal
+// or not. For a Close without a code write a Frame with the opcode OpClose and no
+// payload.
 func (p *Peer) WriteClose(code closeguard.Code, reason string) error {
 	return p.WriteFrame(closing(code, reason))
 }
@@ -73,8 +75,8 @@ func (p *Peer) WriteBytes(b []byte) error {
 	return err
 }
 
-// ReadFrame reads the next frame, unmasked. The error is io.EOF at the end between two frames, io.ErrUnexpectedEOF
-// inside one, and else the connection's.
+// ReadFrame reads the next frame, unmasked. The error is io.EOF at the end between two
+// frames, io.ErrUnexpectedEOF inside one, and else the connection's.
 func (p *Peer) ReadFrame() (Frame, error) {
 	f, err := readFrame(p.in, p.other())
 	if err != nil {
@@ -85,8 +87,9 @@ func (p *Peer) ReadFrame() (Frame, error) {
 	return f, nil
 }
 
-// ReadClose reads up to the first Close frame, passing over what comes before it, and returns what it says. Of an
-// illegal one the error is a *closeguard.FrameError; else it is ReadFrame's.
+// ReadClose reads up to the first Close frame, passing over what comes before it, and
+// returns what it says. Of an illegal one the error is a *closeguard.FrameError; else it
+// is ReadFrame's.
 func (p *Peer) ReadClose() (closeguard.CloseFrame, error) {
 	for {
 		f, err := p.ReadFrame()
@@ -99,7 +102,8 @@ func (p *Peer) ReadClose() (closeguard.CloseFrame, error) {
 	}
 }
 
-// ReadToEnd reads until the connection ends or a deadline passes, answers nothing, and returns what the peer has seen.
+// ReadToEnd reads until the connection ends or a deadline passes, answers nothing, and
+// returns what the peer has seen.
 func (p *Peer) ReadToEnd() Seen {
 	for {
 		if _, err := p.ReadFrame(); err != nil {
@@ -111,7 +115,8 @@ func (p *Peer) ReadToEnd() Seen {
 // Seen returns what the peer has seen so far. It belongs to the goroutine that reads.
 func (p *Peer) Seen() Seen { return p.seen }
 
-// Close closes TCP without a Close frame: the program sees a FIN, or a reset if the peer has not read all that came.
+// Close closes TCP without a Close frame: the program sees a FIN, or a reset if the peer
+// has not read all that came.
 func (p *Peer) Close() error { return p.conn.Close() }
 
 // CloseWrite ends the peer's direction with a FIN; what the program sends can still be read.

@@ -14,22 +14,26 @@ import (
 
 // Pipe returns the two ends of a full-duplex connection in memory that buffers 64 KiB each way.
 //
-// Unlike [net.Pipe] it behaves like TCP over Linux's loopback. A Write returns once its bytes are buffered and
-// blocks while the buffer is full; a Read takes what is there. An end can be closed for writing alone, an end that
-// closes with unread data resets the connection, and deadlines, resets and closing give the errors of package net,
-// in a [*net.OpError] whose Net is "pipe". Buffers take memory only while they hold data.
+// Unlike [net.Pipe] it behaves like TCP over Linux's loopback. A Write returns once its
+// bytes are buffered and blocks while the buffer is full; a Read takes what is there. An
+// end can be closed for writing alone, an end that closes with unread data resets the
+// connection, and deadlines, resets and closing give the errors of package net, in a
+// [*net.OpError] whose Net is "pipe". Buffers take memory only while they hold data.
 //
 // What an end sees when its peer has gone, measured on Linux 6.18:
 //
-//   - After CloseWrite, or Close with nothing unread, Read returns the buffered bytes and then [io.EOF].
-//   - After Close, Write takes what fits into one buffer, which is lost, and returns [syscall.EPIPE] for the rest
-//     and for every later byte.
-//   - After a reset, Read still returns the buffered bytes. [syscall.ECONNRESET] is then told once: to a Write
-//     that the reset interrupts, or else to the next Write or the next Read of the emptied buffer. After it Write
-//     returns EPIPE and Read io.EOF. If the peer had closed for writing before it reset, ECONNRESET is not told.
+//   - After CloseWrite, or Close with nothing unread, Read returns the buffered bytes and
+//     then [io.EOF].
+//   - After Close, Write takes what fits into one buffer, which is lost, and returns
+//     [syscall.EPIPE] for the rest and for every later byte.
+//   - After a reset, Read still returns the buffered bytes. [syscall.ECONNRESET] is then
+//     told once: to a Write that the reset interrupts, or else to the next Write or the
+//     next Read of the emptied buffer. After it Write returns EPIPE and Read io.EOF. If
+//     the peer had closed for writing before it reset, ECONNRESET is not told.
 //
-// It differs from TCP in this: a byte that Write took has arrived, so that a reset loses none of the bytes sent
-// before it, where TCP loses those that the receiver's window had no room for. The peer learns of everything at once.
+// It differs from TCP in this: a byte that Write took has arrived, so that a reset loses
+// none of the bytes sent before it, where TCP loses those that the receiver's window had
+// no room for. The peer learns of everything at once.
 func Pipe() (a, b *PipeConn) { return PipeSize(64 << 10) }
 
 // PipeSize is [Pipe] with buffers of n bytes each way. It panics if n is less than 1.
@@ -46,8 +50,9 @@ func PipeSize(n int) (a, b *PipeConn) {
 	return &p.a, &p.b
 }
 
-// A PipeConn is one end of a [Pipe]. It is a [net.Conn] with the methods of a [*net.TCPConn] that matter for closing.
-// All methods may be called concurrently. Concurrent Writes do not mix: the bytes of each stay together.
+// A PipeConn is one end of a [Pipe]. It is a [net.Conn] with the methods of a
+// [*net.TCPConn] that matter for closing. All methods may be called concurrently.
+// Concurrent Writes do not mix: the bytes of each stay together.
 type PipeConn struct {
 	mu   *sync.Mutex // of the pair: held over state, never while waiting
 	peer *PipeConn
@@ -80,7 +85,8 @@ func (c *PipeConn) init(mu *sync.Mutex, peer *PipeConn, size int) {
 	c.rd.wake.L, c.wr.wake.L = mu, mu
 }
 
-// Read reads up to len(p) bytes. It blocks until there is a byte, the peer's end of data, a reset, the deadline or Close.
+// Read reads up to len(p) bytes. It blocks until there is a byte, the peer's end of data,
+// a reset, the deadline or Close.
 func (c *PipeConn) Read(p []byte) (n int, err error) {
 	c.reads.Add(1)
 	c.mu.Lock()
@@ -110,8 +116,9 @@ func (c *PipeConn) Read(p []byte) (n int, err error) {
 	}
 }
 
-// Write writes p and returns how many of its bytes were buffered for the peer: all of them unless err is not nil.
-// It blocks while the buffer is full, until a reset, the deadline, CloseWrite or Close.
+// Write writes p and returns how many of its bytes were buffered for the peer: all of
+// them unless err is not nil. It blocks while the buffer is full, until a reset, the
+// deadline, CloseWrite or Close.
 func (c *PipeConn) Write(p []byte) (n int, err error) {
 	c.writes.Add(1)
 	c.mu.Lock()
@@ -167,12 +174,14 @@ func (c *PipeConn) send(p []byte) int {
 	return len(p)
 }
 
-// writerWaits reports whether a Write is there to be told of a reset: Linux tells it rather than a Read.
+// writerWaits reports whether a Write is there to be told of a reset: Linux tells it
+// rather than a Read.
 func (c *PipeConn) writerWaits() bool { return c.writing && !c.wr.passed() }
 
-// CloseWrite ends the data towards the peer, which reads io.EOF after what is buffered. Data of the peer can still be read.
-// Later Writes, and one that is blocked, return EPIPE. A second call does nothing. Once neither end can write any more,
-// and after a reset, the error is [syscall.ENOTCONN].
+// CloseWrite ends the data towards the peer, which reads io.EOF after what is buffered.
+// Data of the peer can still be read. Later Writes, and one that is blocked, return
+// EPIPE. A second call does nothing. Once neither end can write any more, and after a
+// reset, the error is [syscall.ENOTCONN].
 func (c *PipeConn) CloseWrite() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -188,8 +197,9 @@ func (c *PipeConn) CloseWrite() error {
 	return nil
 }
 
-// SetLinger chooses what Close does, as [net.TCPConn.SetLinger] does. With sec 0 Close resets the connection. With any
-// other sec it does not, unless data is unread; Close never waits.
+// SetLinger chooses what Close does, as [net.TCPConn.SetLinger] does. With sec 0 Close
+// resets the connection. With any other sec it does not, unless data is unread; Close
+// never waits.
 func (c *PipeConn) SetLinger(sec int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -207,9 +217,10 @@ func (c *PipeConn) Reset() error {
 	return c.close(true)
 }
 
-// Close closes the connection. The peer reads what is buffered and then io.EOF, or is told of a reset if data that it
-// wrote was not read here. All Reads and Writes of this end return [net.ErrClosed] from then on, those that are blocked
-// included, and so does a second Close.
+// Close closes the connection. The peer reads what is buffered and then io.EOF, or is
+// told of a reset if data that it wrote was not read here. All Reads and Writes of this
+// end return [net.ErrClosed] from then on, those that are blocked included, and so does a
+// second Close.
 func (c *PipeConn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -242,12 +253,14 @@ func (c *PipeConn) close(hard bool) error {
 // SetDeadline sets the deadlines of Read and Write.
 func (c *PipeConn) SetDeadline(t time.Time) error { return c.setDeadline(t, &c.rd, &c.wr) }
 
-// SetReadDeadline sets the deadline of Read, for calls that are blocked as well. From t on Read returns
-// [os.ErrDeadlineExceeded] and takes no byte, until another deadline is set. The zero Time is no deadline.
+// SetReadDeadline sets the deadline of Read, for calls that are blocked as well. From t
+// on Read returns [os.ErrDeadlineExceeded] and takes no byte, until another deadline is
+// set. The zero Time is no deadline.
 func (c *PipeConn) SetReadDeadline(t time.Time) error { return c.setDeadline(t, &c.rd) }
 
-// SetWriteDeadline sets the deadline of Write, for calls that are blocked as well. From t on Write returns
-// [os.ErrDeadlineExceeded] and buffers no further byte, until another deadline is set. The zero Time is no deadline.
+// SetWriteDeadline sets the deadline of Write, for calls that are blocked as well. From t
+// on Write returns [os.ErrDeadlineExceeded] and buffers no further byte, until another
+// deadline is set. The zero Time is no deadline.
 func (c *PipeConn) SetWriteDeadline(t time.Time) error { return c.setDeadline(t, &c.wr) }
 
 func (c *PipeConn) setDeadline(t time.Time, sides ...*side) error {
@@ -266,8 +279,9 @@ func (c *PipeConn) setDeadline(t time.Time, sides ...*side) error {
 // as with TCP.
 func (c *PipeConn) ResumesWrites() bool { return true }
 
-// LocalAddr returns this end's address, with the network "pipe" and a host and port. No other end in the process has it, but
-// that the server's ends of a [Listener] share the listener's.
+// LocalAddr returns this end's address, with the network "pipe" and a host and port. No
+// other end in the process has it, but that the server's ends of a [Listener] share the
+// listener's.
 func (c *PipeConn) LocalAddr() net.Addr { return c.addr }
 
 // RemoteAddr returns the peer's address.
@@ -300,8 +314,9 @@ type side struct {
 	timer *time.Timer
 }
 
-// passed compares times rather than keep what the timer did: in fake time several things happen at one instant, and
-// whichever goroutine runs first, nothing is transferred at the deadline.
+// passed compares times rather than keep what the timer did: in fake time several things
+// happen at one instant, and whichever goroutine runs first, nothing is transferred at
+// the deadline.
 func (s *side) passed() bool { return !s.at.IsZero() && !time.Now().Before(s.at) }
 
 // set is called with the pair's lock held.
@@ -390,7 +405,8 @@ func (q *queue) drop() {
 	chunks.Put(c)
 }
 
-// A pipeAddr is an address that net.SplitHostPort understands, as servers expect of their clients' addresses.
+// A pipeAddr is an address that net.SplitHostPort understands, as servers expect of their
+// clients' addresses.
 type pipeAddr uint64
 
 var lastAddr atomic.Uint64

@@ -33,7 +33,8 @@ type conn interface {
 	SetLinger(sec int) error
 }
 
-// endings says what the two ends of a connection see, step by step. A step without a result succeeds.
+// endings says what the two ends of a connection see, step by step. A step without a
+// result succeeds.
 var endings = []struct{ name, steps string }{
 	{"close after data", "a write bye; a close; b read = bye; b read = EOF; b read = EOF"},
 	{"first write after close is lost", "a close; b write x; b write x = EPIPE; b write x = EPIPE"},
@@ -92,8 +93,9 @@ func TestEndings(t *testing.T) {
 	}
 }
 
-// The table is not invented: TCP over Linux's loopback does the same. The kernel may deliver a segment only after the
-// next step, though it hardly ever does, so each row has a few attempts.
+// The table is not invented: TCP over Linux's loopback does the same. The kernel may
+// deliver a segment only after the next step, though it hardly ever does, so each row has
+// a few attempts.
 func TestEndingsOfTCP(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the table is measured on Linux")
@@ -456,7 +458,8 @@ func TestResetIsToldToTheWriterFirst(t *testing.T) {
 	}
 }
 
-// The writer that has its turn and the ones that wait for it are all durably blocked: time passes, and Close ends them.
+// The writer that has its turn and the ones that wait for it are all durably blocked:
+// time passes, and Close ends them.
 func TestBlockedWritersLetTimePass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := closetest.PipeSize(4)

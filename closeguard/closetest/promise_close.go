@@ -45,7 +45,7 @@ func illegalIsRefused(t testing.TB, a Adapter) {
 func refusedLeavesUsable(t testing.TB, a Adapter) {
 	m := meet(t, a, closeguard.Options{})
 	for _, tt := range illegal {
-		await(t, "CloseWith", m.closeWith(tt.frame.Code, tt.frame.Reason))
+		await(t, "CloseWith", m.closeWith(tt.frame.Code, tt.frame.Reason)) //nolint:errcheck // that it returns counts
 		if ev := m.conn.Event(); ev != nil {
 			t.Fatalf("CloseWith(%v) ended the connection: %v", tt.frame, ev)
 		}
@@ -73,7 +73,7 @@ func closeWithWaits(t testing.TB, a Adapter) {
 	if err := await(t, "CloseWith", closed); err != nil {
 		t.Errorf("CloseWith returned %v after a clean handshake, want nil", err)
 	}
-	await(t, "the read", read)
+	await(t, "the read", read) //nolint:errcheck // that it returns counts
 	if ev := m.conn.Event(); ev == nil || !ev.Clean() {
 		t.Errorf("Event is %v, want a clean close", ev)
 	}
@@ -94,7 +94,7 @@ func closeWithOnce(t testing.TB, a Adapter) {
 			t.Errorf("%s returned %v, want nil", name, err)
 		}
 	}
-	await(t, "the read", read)
+	await(t, "the read", read) //nolint:errcheck // that it returns counts
 	if got := await(t, "the peer", start(m.peer.ReadToEnd)); got.String() != `4002 private use "once", then FIN` {
 		t.Errorf("the peer saw %v, want one Close with 4002", got)
 	}
@@ -120,7 +120,7 @@ func closeWithContext(t testing.TB, a Adapter) {
 	}
 	m.peer.WriteClose(4002, "") //nolint:errcheck // the event tells
 	m.behave(Polite)
-	await(t, "the read", read)
+	await(t, "the read", read) //nolint:errcheck // that it returns counts
 	m.depart(nil)
 	if ev := m.event(); kind(ev) != "local closed 4002" || !ev.Clean() {
 		t.Errorf("the handshake ended with %v, want it to have gone on to a clean end", ev)

@@ -38,8 +38,8 @@ var endings = []ending{
 	}, "local closed 1001", true},
 }
 
-// eachEnding ends a connection in each way, under a read that has begun, and hands out what the read returned. The
-// handler has not returned yet.
+// eachEnding ends a connection in each way, under a read that has begun, and hands out
+// what the read returned. The handler has not returned yet.
 func eachEnding(t testing.TB, a Adapter, f func(m *meeting, e ending, err error)) {
 	t.Helper()
 	for _, e := range endings {
@@ -98,7 +98,8 @@ func closedTruth(t testing.TB, a Adapter) {
 	})
 }
 
-// Some libraries close with 1002 by themselves, others return an error and send nothing: returning that error has to do.
+// Some libraries close with 1002 by themselves, others return an error and send nothing:
+// returning that error has to do.
 func violationsEnd(t testing.TB, a Adapter) {
 	for _, how := range []Manner{WrongMask, ReservedBits, ReservedOpcode, LyingLength, Interleaves, Continues, LongClose, FragmentedClose} {
 		m := meet(t, a, closeguard.Options{})
@@ -199,7 +200,7 @@ func eventAndDone(t testing.TB, a Adapter) {
 		default:
 		}
 		e.do(m)
-		await(t, e.name+": the read", read)
+		await(t, e.name+": the read", read) //nolint:errcheck // that it returns counts
 		m.depart(nil)
 		await(t, e.name+": Done", m.conn.Done())
 		told := m.event()
@@ -216,8 +217,8 @@ func oneEvent(t testing.TB, a Adapter) {
 		read := m.read()
 		e.do(m)
 		m.depart(await(t, e.name+": the read", read))
-		m.event()
-		m.shut() // which waits for the observers
+		m.event() //nolint:errcheck // it fails if there is none
+		m.shut()  // which waits for the observers
 		if closed, opened := m.events.Closed(), m.events.Events(Is[*closeguard.Opened]); len(closed) != 1 || len(opened) != 1 {
 			t.Errorf("%s: %d openings and %d ends were told, want one each: %v", e.name, len(opened), len(closed), closed)
 		}

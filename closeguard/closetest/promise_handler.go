@@ -62,7 +62,7 @@ func deferredClose(t testing.TB, a Adapter) {
 	m := meet(t, a, closeguard.Options{})
 	seen := m.behave(Polite)
 	m.leave(func() error {
-		defer m.conn.Close() //nolint:errcheck // it is what is checked
+		defer m.conn.Close() // it is what is checked
 		return closeguard.Error(4003, "why", nil)
 	})
 	await(t, "the handler's return", m.returned)

@@ -9,9 +9,9 @@ import (
 	"github.com/closeguard/ws/closeguard"
 )
 
-// A Recorder is a [closeguard.Observer] that keeps every event, in the order in which the guard told them. The zero
-// Recorder is ready to use. All methods may be called at the same time. What waits in a synctest bubble has to be told
-// from inside of it.
+// A Recorder is a [closeguard.Observer] that keeps every event, in the order in which the
+// guard told them. The zero Recorder is ready to use. All methods may be called at the
+// same time. What waits in a synctest bubble has to be told from inside of it.
 //
 // The methods that return events take filters and return the events that pass all of them.
 type Recorder struct {
@@ -59,8 +59,8 @@ func (r *Recorder) Take() []closeguard.Event {
 	return taken
 }
 
-// Wait waits until at least n events pass the filters and returns them, or until ctx is done. The error is then ctx's,
-// and says how many there are.
+// Wait waits until at least n events pass the filters and returns them, or until ctx is
+// done. The error is then ctx's, and says how many there are.
 func (r *Recorder) Wait(ctx context.Context, n int, filters ...Filter) ([]closeguard.Event, error) {
 	for {
 		passed, told := r.look(n, filters)

@@ -10,11 +10,12 @@ import (
 
 // Peers that leave a closing handshake unfinished. The guard's limits end it.
 var (
-	// Deaf never reads, so that what the program writes fills the buffers in between and blocks it. It cannot notice the
-	// end: it stays until Run's context is done.
+	// Deaf never reads, so that what the program writes fills the buffers in between and
+	// blocks it. It cannot notice the end: it stays until Run's context is done.
 	Deaf = Manner{"deaf", func(ctx context.Context, _ *Peer) { <-ctx.Done() }}
 
-	// Mute reads and never answers anything, a Close included. closeguard.Options.CloseIdle ends it.
+	// Mute reads and never answers anything, a Close included.
+	// closeguard.Options.CloseIdle ends it.
 	Mute = begins("mute", func(*Peer) {})
 
 	// Stalls writes the first half of a text frame and nothing more.
@@ -27,16 +28,18 @@ var (
 		p.WriteBytes([]byte{0x88}) //nolint:errcheck // reading tells
 	})
 
-	// Floods writes messages of 64 KiB without end, as a peer does whose upload was refused, and answers nothing.
-	// closeguard.Options.CloseBytes ends it, or CloseTimeout.
+	// Floods writes messages of 64 KiB without end, as a peer does whose upload was
+	// refused, and answers nothing. closeguard.Options.CloseBytes ends it, or
+	// CloseTimeout.
 	Floods = Manner{"floods", func(ctx context.Context, p *Peer) {
 		message := Frame{Opcode: OpBinary, Payload: make([]byte, 64<<10)}.append(nil, p.role)
 		streams("", func(<-chan struct{}) []byte { return message }, nil).Do(ctx, p)
 	}}
 )
 
-// Drips returns a peer that writes one byte of an endless binary message at a time, one every so often, so that it is
-// never silent, and answers nothing. closeguard.Options.CloseTimeout ends it.
+// Drips returns a peer that writes one byte of an endless binary message at a time, one
+// every so often, so that it is never silent, and answers nothing.
+// closeguard.Options.CloseTimeout ends it.
 func Drips(every time.Duration) Manner {
 	return Manner{"drips", func(ctx context.Context, p *Peer) {
 		head := Frame{Opcode: OpBinary, Claim: 1 << 40}.append(nil, p.role)
@@ -53,7 +56,8 @@ func Drips(every time.Duration) Manner {
 	}}
 }
 
-// Sliced is [Polite], but each byte that it writes, its answer to a Close included, is a Write of its own.
+// Sliced is [Polite], but each byte that it writes, its answer to a Close included, is a
+// Write of its own.
 var Sliced = Manner{"sliced", func(_ context.Context, p *Peer) {
 	p.piece = 1
 	defer func() { p.piece = 0 }()
@@ -63,8 +67,9 @@ var Sliced = Manner{"sliced", func(_ context.Context, p *Peer) {
 
 // Peers that end TCP where a Close is due.
 var (
-	// Vanishes closes TCP at once without a Close. That is a FIN, or a reset if something was unread.
-	Vanishes = Manner{"vanishes", func(_ context.Context, p *Peer) { p.Close() }} //nolint:errcheck // it is closed
+	// Vanishes closes TCP at once without a Close. That is a FIN, or a reset if something
+	// was unread.
+	Vanishes = Manner{"vanishes", func(_ context.Context, p *Peer) { p.Close() }} // it is closed
 
 	// VanishesInMessage writes the first fragment of a message and closes TCP.
 	VanishesInMessage = Manner{"vanishes in a message", func(_ context.Context, p *Peer) {
@@ -78,7 +83,7 @@ var (
 	Resets = Manner{"resets", func(_ context.Context, p *Peer) { p.Reset() }} //nolint:errcheck // Run closes
 
 	// HangsUp closes TCP when the program's Close comes, without an answer.
-	HangsUp = replies("hangs up", func(p *Peer) { p.Close() }) //nolint:errcheck // it is closed
+	HangsUp = replies("hangs up", func(p *Peer) { p.Close() }) // it is closed
 
 	// AnswersAndResets answers the program's Close and resets TCP right behind it.
 	AnswersAndResets = replies("answers and resets", func(p *Peer) {
@@ -94,7 +99,8 @@ var (
 		p.WriteClose(closeguard.AbnormalClosure, "") //nolint:errcheck // reading tells
 	})
 
-	// SendsAfterClose answers the program's Close and goes on with a message, a Ping and another Close.
+	// SendsAfterClose answers the program's Close and goes on with a message, a Ping and
+	// another Close.
 	SendsAfterClose = replies("sends after its close", func(p *Peer) {
 		p.WriteFrame(closing(closeguard.NormalClosure, ""), text("late"), Frame{Opcode: OpPing}, closing(4000, "late")) //nolint:errcheck // reading tells
 	})
@@ -124,7 +130,8 @@ var (
 	FragmentedClose = sends("fragmented close", Frame{Opcode: OpClose, Payload: []byte{3, 232}, More: true}, Frame{Opcode: OpContinuation})
 )
 
-// Peers that break a rule of framing at once: the program's side closes with 1002. They are polite for the rest.
+// Peers that break a rule of framing at once: the program's side closes with 1002. They
+// are polite for the rest.
 var (
 	// WrongMask writes a text frame that is not masked; as a server, one that is.
 	WrongMask = sends("wrong mask", Frame{Opcode: OpText, Payload: []byte("bare"), WrongMask: true})

@@ -20,8 +20,9 @@ const (
 	normal = "\x88\x02\x03\xe8" // a Close with 1000
 )
 
-// What each manner puts on the wire, as a server, which masks nothing: at once, and when the other side's Close has
-// come; and how it leaves TCP when it has read the end of the other side's stream.
+// What each manner puts on the wire, as a server, which masks nothing: at once, and when
+// the other side's Close has come; and how it leaves TCP when it has read the end of the
+// other side's stream.
 var manners = []struct {
 	manner    closetest.Manner
 	at, after string

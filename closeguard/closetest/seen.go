@@ -15,14 +15,16 @@ type Seen struct {
 	// Close is what the first Close frame said, as far as that can be read; nil: none came.
 	Close *closeguard.CloseFrame
 
-	// Illegal is the rule that the first Close's payload broke, a *closeguard.FrameError; nil: none.
+	// Illegal is the rule that the first Close's payload broke, a *closeguard.FrameError;
+	// nil: none.
 	Illegal error
 
 	// After counts the frames that came after the first Close. A proper endpoint sends none.
 	After int
 
-	// End is how the stream of the other side ended: io.EOF is a FIN between two frames, io.ErrUnexpectedEOF one inside
-	// a frame, syscall.ECONNRESET a reset; net.ErrClosed: the peer itself ended it, or Run's context did; nil: not ended.
+	// End is how the stream of the other side ended: io.EOF is a FIN between two frames,
+	// io.ErrUnexpectedEOF one inside a frame, syscall.ECONNRESET a reset; net.ErrClosed:
+	// the peer itself ended it, or Run's context did; nil: not ended.
 	End error
 }
 

@@ -119,7 +119,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	go func() { failed <- server.Serve(listener) }()
 	select {
 	case err := <-failed:
-		guard.Close() //nolint:errcheck // it is always nil
+		guard.Close() // it is always nil
 		return err
 	case <-ctx.Done():
 		s.end.run(logger, guard, server)

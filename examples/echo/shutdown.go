@@ -38,7 +38,7 @@ func (s *shutdown) run(logger *zap.Logger, guard *closeguard.Guard, server *http
 	report, err := closeguard.ShutdownServer(ctx, guard, server)
 	if err != nil {
 		logger.Warn("shut down", zap.Stringer("report", report), zap.Error(err))
-		server.Close() //nolint:errcheck // the program ends
+		server.Close() // the program ends
 		return
 	}
 	logger.Info("shut down", zap.Stringer("report", report))

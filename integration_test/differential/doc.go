@@ -14,10 +14,10 @@
 // be removed. Any other difference fails, with the seed, the script in words,
 // made as short as possible, and both observations.
 //
-//	go test ./differential                                 1,000 scripts, always the same
-//	go test ./differential -seed 7 -scripts 1              one script again
-//	go test ./differential -seed 7 -scripts 1 -show        and what it looks like
-//	make differential                                      100,000 scripts from a seed of the clock's
+//	go test ./differential                               1,000 scripts, always the same
+//	go test ./differential -seed 7 -scripts 1            one script again
+//	go test ./differential -seed 7 -scripts 1 -show      and what it looks like
+//	make differential                                    100,000 scripts by the clock
 //
 // The tests play the same scripts every time, so that one that fails is about
 // the change that is tested; new ones are for make differential.

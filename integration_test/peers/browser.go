@@ -18,7 +18,7 @@ func (c *Client) chromium() error {
 		return err
 	}
 	return c.browser(syscall.SIGKILL, func(profile, url string) (*exec.Cmd, error) {
-		return exec.Command(chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir="+profile, "--no-first-run", //nolint:gosec // an installed browser
+		return exec.Command(chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir="+profile, "--no-first-run", // an installed browser
 			"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic",
 			"--disable-popup-blocking", "--ignore-certificate-errors", url), nil
 	})
@@ -43,7 +43,7 @@ user_pref("network.proxy.type", 0);
 `
 	return c.browser(syscall.SIGKILL, func(profile, url string) (*exec.Cmd, error) {
 		err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(prefs), 0o600)
-		return exec.Command(firefox, "--headless", "--no-remote", "--profile", profile, url), err //nolint:gosec // an installed browser
+		return exec.Command(firefox, "--headless", "--no-remote", "--profile", profile, url), err // an installed browser
 	})
 }
 
@@ -59,7 +59,7 @@ func (c *Client) webkit() error {
 		return &missingError{c.name, "libwebkit2gtk-4.1-0"}
 	}
 	err = c.browser(syscall.SIGTERM, func(profile, url string) (*exec.Cmd, error) {
-		cmd := exec.Command(screen, "-a", browsers[0], "--ignore-tls-errors", "--javascript-can-open-windows-automatically=true", url) //nolint:gosec // an installed browser
+		cmd := exec.Command(screen, "-a", browsers[0], "--ignore-tls-errors", "--javascript-can-open-windows-automatically=true", url) // an installed browser
 		cmd.Env = append(os.Environ(), "HOME="+profile, "XDG_RUNTIME_DIR="+profile, "TMPDIR="+profile, "LIBGL_ALWAYS_SOFTWARE=1",
 			"WEBKIT_DISABLE_COMPOSITING_MODE=1", "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS=1") // CI is root
 		return cmd, nil
@@ -88,7 +88,7 @@ func (c *Client) browser(end syscall.Signal, command func(profile, url string) (
 	if err != nil {
 		return errors.Join(fmt.Errorf("peers: client %s: %w", c.name, err), l.Close(), os.RemoveAll(profile))
 	}
-	server := &http.Server{Handler: c.page()} //nolint:gosec // its client is a browser of ours
+	server := &http.Server{Handler: c.page()} // its client is a browser of ours
 	go server.Serve(l)                        //nolint:errcheck // Close ends it
 	go func() {
 		defer close(c.ended)

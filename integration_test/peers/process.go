@@ -11,7 +11,7 @@ import (
 // process starts a client that takes jobs on its standard input, one a line,
 // and writes results to its standard output. It ends when its input does.
 func (c *Client) process(name string, args ...string) error {
-	cmd := exec.Command(name, args...) //nolint:gosec // our own scripts
+	cmd := exec.Command(name, args...) // our own scripts
 	cmd.Dir = folder()
 	cmd.Stderr = struct{ io.Writer }{os.Stderr} // not the file itself: Node.js would make it non-blocking, and go test's output be lost
 	stdin, err := cmd.StdinPipe()

@@ -69,7 +69,7 @@ func (c *Client) node(script string) error {
 func (c *Client) python(script string) error {
 	for _, name := range []string{"/usr/bin/python3", "python3"} {
 		python, err := exec.LookPath(name)
-		if err == nil && exec.Command(python, "-c", "import "+c.name).Run() == nil { //nolint:gosec // one of two names
+		if err == nil && exec.Command(python, "-c", "import "+c.name).Run() == nil { // one of two names
 			return c.process(python, "-B", "-X", "utf8", "python/"+script)
 		}
 	}

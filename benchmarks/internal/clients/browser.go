@@ -18,7 +18,7 @@ func (c *Client) chromium(dir string) error {
 	}
 	c.Unclean = true
 	return c.browser(func(url string) *exec.Cmd {
-		return exec.Command(chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir="+dir, "--no-first-run", //nolint:gosec // an installed browser
+		return exec.Command(chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir="+dir, "--no-first-run", // an installed browser
 			"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic", url)
 	})
 }
@@ -43,7 +43,7 @@ user_pref("network.proxy.type", 0);
 		return err
 	}
 	return c.browser(func(url string) *exec.Cmd {
-		return exec.Command(firefox, "--headless", "--no-remote", "--profile", dir, url) //nolint:gosec // an installed browser
+		return exec.Command(firefox, "--headless", "--no-remote", "--profile", dir, url) // an installed browser
 	})
 }
 
@@ -84,7 +84,7 @@ func (c *Client) browser(command func(url string) *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	s := &http.Server{Handler: mux} //nolint:gosec // its client is a browser of ours
+	s := &http.Server{Handler: mux} // its client is a browser of ours
 	go s.Serve(l)                   //nolint:errcheck // Close ends it
 	cmd := command("http://" + l.Addr().String() + "/page.html")
 	// A browser is many processes, which end with their group.

@@ -20,15 +20,15 @@ func (c *Client) node(dir, pkg string) error {
 	if _, err := os.Stat(filepath.Join(packages(), "node_modules", pkg)); err != nil {
 		return fmt.Errorf("npm package %s: %w", pkg, ErrMissing)
 	}
-	return c.process(exec.Command(node, filepath.Join(dir, "scripts/node.mjs"), packages(), pkg)) //nolint:gosec // our own script
+	return c.process(exec.Command(node, filepath.Join(dir, "scripts/node.mjs"), packages(), pkg)) // our own script
 }
 
 func (c *Client) python(dir string) error {
 	// The first python3 of PATH need not be the one that Debian's packages are for.
 	for _, name := range []string{"/usr/bin/python3", "python3"} {
 		python, err := exec.LookPath(name)
-		if err == nil && exec.Command(python, "-c", "import websockets").Run() == nil { //nolint:gosec // one of two names
-			return c.process(exec.Command(python, filepath.Join(dir, "scripts/client.py"))) //nolint:gosec // our own script
+		if err == nil && exec.Command(python, "-c", "import websockets").Run() == nil { // one of two names
+			return c.process(exec.Command(python, filepath.Join(dir, "scripts/client.py"))) // our own script
 		}
 	}
 	return fmt.Errorf("websockets of Python: %w", ErrMissing)
@@ -39,7 +39,7 @@ func (c *Client) java(dir string) error {
 	if err != nil {
 		return err
 	}
-	return c.process(exec.Command(java, filepath.Join(dir, "scripts/Client.java"))) //nolint:gosec // our own script
+	return c.process(exec.Command(java, filepath.Join(dir, "scripts/Client.java"))) // our own script
 }
 
 // process starts a client that reads jobs from standard input, a JSON object a
@@ -98,7 +98,7 @@ func WSServer() (url string, closer func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	cmd := exec.Command(node, filepath.Join(dir, "scripts/server.mjs"), packages()) //nolint:gosec // our own script
+	cmd := exec.Command(node, filepath.Join(dir, "scripts/server.mjs"), packages()) // our own script
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return "", nil, err

@@ -63,12 +63,12 @@ func Echo(c Cell) (Counts, error) {
 	if err != nil {
 		return Counts{}, err
 	}
-	defer guard.Close() //nolint:errcheck // always nil
+	defer guard.Close() // always nil
 	l, err := listen(c.TLS)
 	if err != nil {
 		return Counts{}, err
 	}
-	s := &http.Server{Handler: server.Echoes(c.Library, guard, c.Compress)[c.Path], ErrorLog: log.New(io.Discard, "", 0)} //nolint:gosec // its client is ours
+	s := &http.Server{Handler: server.Echoes(c.Library, guard, c.Compress)[c.Path], ErrorLog: log.New(io.Discard, "", 0)} // its client is ours
 	go s.Serve(l.outer)                                                                                                   //nolint:errcheck // Shutdown ends it
 	defer s.Shutdown(context.Background())                                                                                //nolint:errcheck // nothing is left
 	scheme := "ws://"
@@ -177,7 +177,7 @@ func (v *visit) count(c Cell) (Counts, error) {
 			return Counts{}, fmt.Errorf("%+v: %w", c, err)
 		}
 		runtime.ReadMemStats(&after)
-		counts := Counts{Allocs: int(after.Mallocs-before.Mallocs) / n} //nolint:gosec // few
+		counts := Counts{Allocs: int(after.Mallocs-before.Mallocs) / n} // few
 		if !v.large {
 			counts.Reads, counts.Writes = int(to.reads-from.reads)/n, int(to.writes-from.writes)/n
 		}

@@ -60,7 +60,7 @@ func allocatedByALife(t *testing.T, library, path string) float64 {
 			if _, err := c.Write(leaving); err != nil {
 				t.Fatal(err)
 			}
-			io.Copy(io.Discard, c) //nolint:errcheck // until the server ends it
+			io.Copy(io.Discard, c) // until the server ends it
 			c.Close()
 		}
 		runtime.ReadMemStats(&m)

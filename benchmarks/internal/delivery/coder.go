@@ -29,7 +29,7 @@ func coderPlain(f func(context.Context, coderConn) error) http.HandlerFunc {
 		}
 		defer c.CloseNow()
 		if ask := (*request)(nil); errors.As(f(r.Context(), c), &ask) {
-			c.Close(websocket.StatusCode(ask.frame.Code), ask.frame.Reason) //nolint:errcheck // there is nobody to tell
+			c.Close(websocket.StatusCode(ask.frame.Code), ask.frame.Reason) // there is nobody to tell
 		}
 	}
 }

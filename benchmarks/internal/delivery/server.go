@@ -58,7 +58,7 @@ func start(s *Server, h http.Handler) (*Server, error) {
 	}
 	s.URL = "ws://" + l.Addr().String()
 	s.conns = &conns{Listener: l, open: make(map[net.Conn]bool)}
-	s.http = &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)} //nolint:gosec // its clients are ours
+	s.http = &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)} // its clients are ours
 	go s.http.Serve(s.conns)                                                //nolint:errcheck // Shutdown ends it
 	return s, nil
 }

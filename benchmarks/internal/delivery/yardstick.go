@@ -38,7 +38,7 @@ type gwsHandler struct {
 func (h *gwsHandler) OnMessage(c *gws.Conn, message *gws.Message) {
 	message.Close()
 	if h.messages++; h.flood && h.messages == 16 {
-		c.WriteClose(1008, []byte("too fast"))
+		c.WriteClose(1008, []byte("too fast")) //nolint:errcheck // there is nobody to tell
 	}
 }
 

@@ -81,7 +81,7 @@ func (r *Report) Set(s Section, order []string) {
 // Load reads what an earlier run has stored; nothing if there is no such file.
 func Load(file string) (*Report, error) {
 	r := new(Report)
-	b, err := os.ReadFile(file) //nolint:gosec // it is the caller's
+	b, err := os.ReadFile(file) // it is the caller's
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}
@@ -97,7 +97,7 @@ func (r *Report) Store(file string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, append(b, '\n'), 0o644) //nolint:gosec // it is for everybody
+	return os.WriteFile(file, append(b, '\n'), 0o644) // it is for everybody
 }
 
 // Summary counts the verdicts.

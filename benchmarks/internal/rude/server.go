@@ -27,7 +27,7 @@ func Close(library, kind string, opts *closeguard.Options, n int, most time.Dura
 		if guard, err = closeguard.New(*opts); err != nil {
 			return nil, err
 		}
-		defer guard.Close() //nolint:errcheck // always nil
+		defer guard.Close() // always nil
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -37,7 +37,7 @@ func Close(library, kind string, opts *closeguard.Options, n int, most time.Dura
 		Handler:     handler(library, kind, guard),
 		ErrorLog:    log.New(io.Discard, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, watchKey{}, c) },
-	} //nolint:gosec // its clients are ours
+	} // its clients are ours
 	watched := &listener{Listener: l, conns: make(chan *watch, n)}
 	go s.Serve(watched) //nolint:errcheck // Close ends it
 	defer s.Close()
@@ -155,7 +155,7 @@ func handler(library, kind string, guard *closeguard.Guard) http.Handler {
 			c.Read(r.Context()) //nolint:errcheck // the close shows
 			prepare(func(p []byte) error { return c.Write(r.Context(), websocket.MessageBinary, p) })
 			wish(r)
-			c.Close(code, reason) //nolint:errcheck // as above
+			c.Close(code, reason) // as above
 		})
 	default:
 		return coderadapter.Handler(guard, nil, func(r *http.Request, c *coderadapter.Conn) error {

@@ -64,7 +64,7 @@ func (s *Server) Start(c Config, url *string) error {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}})
 	}
 	s.guard = guard
-	s.http = &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)} //nolint:gosec // its clients are ours
+	s.http = &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)} // its clients are ours
 	go s.http.Serve(l)                                                        //nolint:errcheck // it ends with the process
 	return nil
 }
@@ -75,7 +75,7 @@ func (s *Server) Profile(file string, _ *child.None) error {
 		pprof.StopCPUProfile()
 		return s.profile.Close()
 	}
-	f, err := os.Create(file) //nolint:gosec // it is the caller's
+	f, err := os.Create(file) // it is the caller's
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (l *list) coder(opts *websocket.AcceptOptions) http.HandlerFunc {
 			return
 		}
 		defer conn.CloseNow()
-		defer l.add(func() { conn.Close(websocket.StatusGoingAway, farewell) })() //nolint:errcheck // the handler sees it
+		defer l.add(func() { conn.Close(websocket.StatusGoingAway, farewell) })() // the handler sees it
 		echoCoder(r, conn)                                                        //nolint:errcheck // there is nobody to tell
 	}
 }

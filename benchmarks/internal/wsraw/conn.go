@@ -41,7 +41,7 @@ func Dial(rawURL string, deflate bool) (*Conn, error) {
 	}
 	nc.(*net.TCPConn).SetLinger(0) //nolint:errcheck // then it leaves TIME_WAIT
 	if u.Scheme == "wss" {
-		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it is our own server
+		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // it is our own server
 	}
 	c := &Conn{Conn: nc}
 	if err := c.upgrade(u, deflate); err != nil {

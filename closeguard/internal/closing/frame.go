@@ -105,7 +105,7 @@ func (f Frame) AppendPayload(dst []byte) []byte {
 	if f.Code == NoStatusReceived {
 		return dst
 	}
-	dst = binary.BigEndian.AppendUint16(dst, uint16(f.Code)) //nolint:gosec // a legal code fits
+	dst = binary.BigEndian.AppendUint16(dst, uint16(f.Code)) // a legal code fits
 	return append(dst, f.Reason...)
 }
 

@@ -65,13 +65,13 @@ func OfHeader(s *wire.Scanner) *Violation {
 	case wire.FaultFragment:
 		return NewViolation(RuleFragmentedControl, int64(h.Opcode), nil)
 	case wire.FaultControl:
-		return NewViolation(RuleControlLength, int64(h.Length), nil) //nolint:gosec // below the top bit
+		return NewViolation(RuleControlLength, int64(h.Length), nil) // below the top bit
 	case wire.FaultContinuation:
 		return NewViolation(RuleContinuation, int64(h.Opcode), nil)
 	case wire.FaultInterleaved:
 		return NewViolation(RuleInterleaved, int64(h.Opcode), nil)
 	case wire.NoFault, wire.FaultLength:
-		return NewViolation(RuleLength, int64(h.Length), nil) //nolint:gosec // negative on purpose
+		return NewViolation(RuleLength, int64(h.Length), nil) // negative on purpose
 	}
 	panic("BUG: closing: a header breaks a rule that there isn't")
 }

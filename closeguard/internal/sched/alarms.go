@@ -181,7 +181,7 @@ func (q queue[S]) put(e alarm[S], at int) {
 	var none S
 	q[at] = e
 	if e.sleeper != none {
-		*e.sleeper.Place() = int32(at + 1) //nolint:gosec // as many as connections
+		*e.sleeper.Place() = int32(at + 1) // as many as connections
 	}
 }
 

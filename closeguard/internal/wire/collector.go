@@ -15,7 +15,7 @@ func (c *Collector) Reset() { c.n = 0 }
 // took.
 func (c *Collector) Take(s *Scanner, p []byte) {
 	at := int(c.n)
-	c.n += uint8(copy(c.payload[at:], p)) //nolint:gosec // at most 126
+	c.n += uint8(copy(c.payload[at:], p)) // at most 126
 	if h := s.Header(); h.Masked {
 		XOR(c.payload[at:c.n], h.Mask, at)
 	}
