@@ -21,7 +21,7 @@ func documents(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	texts := make(map[string]string)
-	for _, name := range append(names, "../README.md", "../ARCHITECTURE.md") {
+	for _, name := range append(names, "../README.md", "../ARCHITECTURE.md", "../CHANGELOG.md", "../CONTRIBUTING.md", "../SECURITY.md") {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -153,7 +153,7 @@ func TestLinksInTheDocumentation(t *testing.T) {
 	}
 	for name, text := range all {
 		folder := "../docs"
-		if name == "README.md" || name == "ARCHITECTURE.md" {
+		if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
 			folder = ".."
 		}
 		for _, m := range regexp.MustCompile(`\]\(([^)]*)\)`).FindAllStringSubmatch(text, -1) {
