@@ -1,51 +1,110 @@
-# make test is what a change must pass, on a fresh machine too. The other
-# targets are its parts and a few tools.
+# make says what there is to run. What stands above a target is its help.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
 
-# Every folder with a go.mod, and of these the ones that have Go code.
+# Every folder with a go.mod, and of these the ones that have Go code. make test runs
+# two of them apart from the others.
 modules := $(shell find . -name node_modules -prune -o -name go.mod -printf '%h\n' | sort)
 code := $(filter-out ./tools,$(modules))
+faults := ./integration_test/faults
+large := ./integration_test
 
 FUZZ_SECONDS ?= 30
 BENCHTIME ?= 200ms
 
-.PHONY: test setup fmt-check tidy-check vet lint race counts fmt fuzz bench microbench unraced matrix differential hostile scale
+# The newest releases that the adapters are tested with; go.mod has the oldest. Another
+# choice: make newest NEWEST="go.uber.org/zap@latest".
+NEWEST ?= github.com/coder/websocket@v1.8.15 github.com/gorilla/websocket@v1.5.3 go.uber.org/zap@v1.28.0
 
-test: setup fmt-check tidy-check vet lint race unraced counts fuzz
+.DEFAULT_GOAL := help
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
-# Installs what the tests need beside Go.
+# Prints this.
+help:
+	@awk '/^# / { text = text "\n\t" substr($$0, 3); next } /^[a-z-]+:/ { sub(/:.*/, ""); print $$0 text } { text = "" }' \
+		$(firstword $(MAKEFILE_LIST)) | expand -t 4
+
+# For every change: formatting, vet, the linters and the root module's tests, in less than
+# a minute. Needs Go only.
+check: fmt-check vet lint
+	go test ./...
+
+# Everything that a change must pass, in 6 minutes, on a fresh machine in 10. As root and in
+# CI it installs what is missing: packages of Debian and npm.
+test:
+	@$(MAKE) setup fmt-check tidy-check
+	@$(MAKE) -j2 --output-sync=target before-large faults
+	@$(MAKE) large newest unraced counts fuzz
+
+# Installs what the tests need beside Go, or says what is missing.
 setup:
 	scripts/setup
 
+# Fails if gofmt would change a file.
 fmt-check:
 	gofmt -d . | { ! grep ^; }
 
+# Formats every file.
 fmt:
 	gofmt -w .
 
+# Fails if go mod tidy would change a go.mod or go.sum.
 tidy-check:
 	@for m in $(modules); do (set -x; go -C $$m mod tidy -diff); done
 
+# Runs go vet in every module.
 vet:
 	@for m in $(code); do (set -x; go -C $$m vet ./...); done
 
-# The linter's version is in tools/go.mod, its rules are in .golangci.yml.
+# Runs golangci-lint in every module, and actionlint. tools/go.mod has their versions,
+# .golangci.yml the rules.
 lint:
 	@linter=$$(go -C tools tool -n golangci-lint); \
 	for m in $(code); do echo "golangci-lint in $$m"; (cd $$m; $$linter run --config $(CURDIR)/.golangci.yml); done
+	"$$(go -C tools tool -n actionlint)" -color=false
 
 # Of what -v prints it leaves the names of skipped and failed tests, and what tests report.
+define run_race
+@status=0; for m in $(1); do echo "go test in $$m"; \
+go -C $$m test -v -race -count=1 -shuffle=on -timeout 15m ./... | grep -vE '^ *(=== |--- PASS)|^PASS$$' || status=1; done; exit $$status
+endef
+
+# The tests of every module under the race detector.
 race:
-	@status=0; for m in $(code); do echo "go test in $$m"; \
-	go -C $$m test -v -race -count=1 -shuffle=on -timeout 15m ./... | grep -vE '^ *(=== |--- PASS)|^PASS$$' || status=1; done; exit $$status
+	$(call run_race,$(code))
+
+# Those of integration_test/faults, which wait for most of the time.
+faults:
+	$(call run_race,$(faults))
+
+# Those of integration_test.
+large:
+	$(call run_race,$(large))
+
+# What runs beside them in make test.
+before-large: vet lint
+	$(call run_race,$(filter-out $(faults) $(large),$(code)))
+
+# The adapters' and examples' tests with the newest releases of the libraries.
+newest:
+	scripts/newest $(NEWEST)
 
 # The row of the scenario table that is not for the race detector: coder/websocket
 # has a race there (docs/findings.md).
 unraced:
 	go -C integration_test/scenario test -count=1 -run 'TestScenarios/rows/between_compressed_fragments' .
+
+# What a message costs in allocations and system calls, and an idle connection
+# in memory, which the race detector would add to: the guard against regressions.
+counts:
+	go -C benchmarks test -count=1 ./internal/count
+
+# All fuzz targets, FUZZ_SECONDS in all.
+fuzz:
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(code)
 
 # The scenario table in every setting there is, not only in every pair of values.
 matrix:
@@ -66,15 +125,6 @@ differential:
 scale:
 	CLOSEGUARD_SCALE=1 go -C integration_test test -v -count=1 -timeout 20m ./scale
 	CLOSEGUARD_SCALE=1 go test -race -count=1 -timeout 20m -run FullSpeed ./closeguard
-
-# What a message costs in allocations and system calls, and an idle connection
-# in memory, which the race detector would add to: the guard against regressions.
-counts:
-	go -C benchmarks test -count=1 ./internal/count
-
-# All fuzz targets, FUZZ_SECONDS in all.
-fuzz:
-	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(code)
 
 # Measures everything, bare and guarded, and writes docs/: for a quiet machine.
 # BENCH_FLAGS="-only memory,rude" and the like: see benchmarks/README.md.
