@@ -35,13 +35,19 @@ check: fmt-check vet lint
 # Everything that a change must pass, in 6 minutes, on a fresh machine in 10. As root and in
 # CI it installs what is missing: packages of Debian and npm.
 test:
-	@$(MAKE) setup fmt-check tidy-check
+	@$(MAKE) -j2 --output-sync=target setup linters
+	@$(MAKE) fmt-check tidy-check
 	@$(MAKE) -j2 --output-sync=target before-large faults
 	@$(MAKE) large newest unraced counts fuzz
 
 # Installs what the tests need beside Go, or says what is missing.
 setup:
 	scripts/setup
+
+# Builds the linters, which takes minutes the first time.
+linters:
+	go -C tools tool -n golangci-lint
+	go -C tools tool -n actionlint
 
 # Fails if gofmt would change a file.
 fmt-check:

@@ -3,7 +3,6 @@ package coder_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -304,84 +303,6 @@ func TestClosingAfterAContextHasEnded(t *testing.T) {
 					}
 					within(t, "closing", closed)
 					expectEvent(t, s.event(t), tt.event)
-				}
-			})
-		}
-	}
-}
-
-// What CloseNow returns is what the library's returns on a bare connection.
-func TestWhatCloseNowReturns(t *testing.T) {
-	type closer interface {
-		CloseNow() error
-		Close(websocket.StatusCode, string) error
-		Read(context.Context) (websocket.MessageType, []byte, error)
-		CloseRead(context.Context) context.Context
-	}
-	for _, tt := range []struct {
-		name   string
-		before func(c closer, p *peer)
-		closed bool // the first is net.ErrClosed
-	}{
-		{"at once", func(closer, *peer) {}, false},
-		{"after Close", func(c closer, p *peer) {
-			go p.end()
-			c.Close(4000, "")
-		}, true},
-		{"after the peer's Close", func(c closer, p *peer) {
-			p.send(frame(0x88, closePayload(1000, "")))
-			c.Read(context.Background())
-		}, true},
-		{"after the peer's Close, by CloseRead", func(c closer, p *peer) {
-			p.send(frame(0x88, closePayload(1000, "")))
-			<-c.CloseRead(context.Background()).Done()
-		}, true},
-		{"after the end of TCP", func(c closer, p *peer) {
-			p.UnderlyingConn().(*net.TCPConn).CloseWrite()
-			c.Read(context.Background())
-		}, false},
-		{"after the end of TCP, by CloseRead", func(c closer, p *peer) {
-			p.UnderlyingConn().(*net.TCPConn).CloseWrite()
-			<-c.CloseRead(context.Background()).Done()
-		}, false},
-		{"after a context's end", func(c closer, _ *peer) {
-			ctx, cancel := context.WithCancel(context.Background())
-			time.AfterFunc(time.Millisecond, cancel)
-			c.Read(ctx)
-		}, false},
-	} {
-		for _, guarded := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, guarded %t", tt.name, guarded), func(t *testing.T) {
-				conns, done := make(chan closer, 1), make(chan struct{})
-				s := start(t, nil, closeguard.Options{}, func(g *closeguard.Guard) http.Handler {
-					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						if guarded {
-							c, err := coder.Accept(g, w, r, &options)
-							if err != nil {
-								t.Error(err)
-							}
-							conns <- c
-						} else {
-							c, err := websocket.Accept(w, r, &options)
-							if err != nil {
-								t.Error(err)
-							}
-							conns <- c
-						}
-						<-done
-					})
-				})
-				defer close(done)
-				p := dial(t, s)
-				c := within(t, "Accept", conns)
-				tt.before(c, p)
-				for i, closed := range []bool{tt.closed, true, true} {
-					if err := c.CloseNow(); errors.Is(err, net.ErrClosed) != closed || err != nil && !closed {
-						t.Errorf("CloseNow, call %d: %v; net.ErrClosed wanted: %t", i+1, err, closed)
-					}
-				}
-				if guarded {
-					s.event(t)
 				}
 			})
 		}

@@ -17,7 +17,6 @@ import (
 	"github.com/closeguard/ws/adapters/coder/wsjson"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/coder/websocket"
-	gorilla "github.com/gorilla/websocket"
 )
 
 // An ending is a way in which a connection ends, and what its event must say.
@@ -55,7 +54,7 @@ var endings = []ending{
 		end: func(t *testing.T, c *coder.Conn, _ *peer, _ byte) { go c.CloseWith(t.Context(), 4000, "bye") },
 	},
 	{
-		name: "a message over the limit", want: "local closed 1009", is: websocket.ErrMessageTooBig,
+		name: "a message over the limit", want: "local closed 1009", is: errTooBig,
 		before: func(c *coder.Conn) { c.SetReadLimit(8) },
 		end: func(_ *testing.T, _ *coder.Conn, p *peer, opcode byte) {
 			p.send(frame(0x80|opcode, `"more than it takes"`))
@@ -125,7 +124,7 @@ func TestTerminalReadErrorsAreCloseEvents(t *testing.T) {
 	opts := closeguard.Options{CloseIdle: 50 * time.Millisecond}
 	for _, m := range readings {
 		for _, e := range endings {
-			if m.name == "Reader" && e.is == websocket.ErrMessageTooBig {
+			if m.name == "Reader" && e.name == "a message over the limit" {
 				continue // only its reader meets the limit
 			}
 			t.Run(m.name+"/"+e.name, func(t *testing.T) {
@@ -326,36 +325,6 @@ func TestDo(t *testing.T) {
 		t.Errorf("read %q", b)
 	}
 	expectEvent(t, s.event(t), "peer closed 4000")
-}
-
-// A context that has ended before a Write may let the message through and end
-// the connection behind it, or leave both alone; a Close is never made up.
-func TestAContextThatHasEndedBefore(t *testing.T) {
-	for i := range 6 {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			t.Parallel()
-			s, c, p := connect(t, closeguard.Options{})
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			go func() {
-				for !errors.Is(c.Write(ctx, websocket.MessageText, nil), net.ErrClosed) {
-				}
-			}()
-			for _, _, err := p.ReadMessage(); ; _, _, err = p.ReadMessage() {
-				if gorilla.IsCloseError(err, gorilla.CloseAbnormalClosure) {
-					break // TCP ended without a Close
-				}
-				if err != nil {
-					t.Fatalf("the peer saw %v", err)
-				}
-			}
-			ev := s.event(t)
-			expectEvent(t, ev, "dropped")
-			if !errors.Is(ev, context.Canceled) {
-				t.Errorf("%v is not %v", ev, context.Canceled)
-			}
-		})
-	}
 }
 
 // A reader at the wrong time is not the end.

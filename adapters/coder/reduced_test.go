@@ -79,7 +79,7 @@ func TestReducedModeTellsWhatTheLibraryTells(t *testing.T) {
 			end: func(_ *testing.T, _ *coder.Conn, p *peer) { p.reset() },
 		},
 		{
-			name: "a message over the limit", want: "dropped", is: websocket.ErrMessageTooBig, // the 1009 is hidden
+			name: "a message over the limit", want: "dropped", is: errTooBig, // the 1009 is hidden
 			end: func(_ *testing.T, _ *coder.Conn, p *peer) { p.send(frame(0x82, strings.Repeat("x", 2000))) },
 		},
 		{
