@@ -106,10 +106,11 @@ type Options struct {
 	// not there. For that there is [Handle.SetAttrs]. Default nil: none.
 	Attrs func(*http.Request) []slog.Attr
 
-	// Route names the route of a request in log lines and events: a pattern and not
-	// the path, so that there are few of them. It is called once, when the request
-	// has been answered, but not if [Handle.SetRoute] was called before. What is longer than 256 bytes is cut; "" is the default. Default nil: the
-	// pattern that net/http's ServeMux matched, which not every router sets.
+	// Route names the route of a request in log lines and events: a pattern and not the
+	// path, so that there are few of them. It is called once, when the request has been
+	// answered, but not if [Handle.SetRoute] was called before. What is longer than 256
+	// bytes is cut; "" is the default. Default nil: the pattern that net/http's ServeMux
+	// matched, which not every router sets.
 	Route func(*http.Request) string
 
 	// Remote says who a request comes from, for log lines and events. It is called
