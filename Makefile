@@ -32,8 +32,8 @@ help:
 check: fmt-check vet lint
 	go test ./...
 
-# Everything that a change must pass, in 6 minutes, on a fresh machine in 10. As root and in
-# CI it installs what is missing: packages of Debian and npm.
+# Everything that a change must pass, in 6 or 7 minutes, and more on a fresh machine, which
+# builds it all. As root and in CI it installs what is missing: packages of Debian and npm.
 test:
 	@$(MAKE) -j2 --output-sync=target setup linters
 	@$(MAKE) fmt-check tidy-check
