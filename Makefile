@@ -69,7 +69,7 @@ vet:
 # .golangci.yml the rules.
 lint:
 	@linter=$$(go -C tools tool -n golangci-lint); \
-	for m in $(code); do echo "golangci-lint in $$m"; (cd $$m; $$linter run --config $(CURDIR)/.golangci.yml); done
+	for m in $(code); do echo "golangci-lint in $$m"; (cd $$m; $$linter run --allow-parallel-runners --config $(CURDIR)/.golangci.yml); done
 	"$$(go -C tools tool -n actionlint)" -color=false
 
 # Of what -v prints it leaves the names of skipped and failed tests, and what tests report.
