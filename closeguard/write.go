@@ -93,7 +93,8 @@ func (l *link) writeLocked(p []byte, locked bool) (int, error) {
 		if !l.out.Lock(&l.mu, unwritable) {
 			n, err := l.writeFramesYielding(p)
 			if err == nil && l.end != nil && l.out.scan.Opcode() == wire.Close {
-				// Where a Write of a Close has returned, a Close has left, as bare, if that takes but a moment.
+				// Where a Write of a Close has returned, a Close has left, as bare, if
+				// that takes but a moment.
 				l.end.ours.awaitYielding(patience)
 			}
 			return n, err

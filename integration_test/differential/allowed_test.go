@@ -186,7 +186,8 @@ var allowed = []row{
 		"rule 8",
 		func(d difference) bool {
 			if d.is(ofCall) && slices.Contains(endings, d.verb()) && d.bare == "io.EOF" && d.guarded == "ok" {
-				// The error has closed the connection for coder, where bare its Close finds the end.
+				// The error has closed the connection for coder, where bare its Close
+				// finds the end.
 				return d.sc.library == coderLibrary && slices.ContainsFunc(d.g.calls[:d.step], saysInside)
 			}
 			return d.is(ofCall) && d.sc.library == coderLibrary && !strings.Contains(d.bare, "EPIPE") && saysInside(d.guarded)
