@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 		Handler: func(g *closeguard.Guard, f func(closetest.Conn) error) http.Handler {
 			return coder.Handler(g, nil, func(_ *http.Request, c *coder.Conn) error { return f(kitConn{c}) })
 		},
-		PeerCode: func(err error) int { return int(websocket.CloseStatus(err)) },
+		PeerCode: peerCode,
 		TooBig:   websocket.ErrMessageTooBig,
 	})
 }
