@@ -85,26 +85,22 @@ func TestReducedModeCloseRead(t *testing.T) {
 // A Close of ours that can't leave, because the peer doesn't read, doesn't keep the
 // peer's from the reader: the library gives its own answer a second, too.
 func TestReducedModeReadsTheCloseOfAPeerThatDoesNotRead(t *testing.T) {
-	s, c, p := adapter.Reduced(t, nil)
-	c.EnableWriteCompression(false)
-	go c.WriteMessage(websocket.BinaryMessage, make([]byte, 64<<20))
-	time.Sleep(50 * time.Millisecond)
-	go c.WriteControl(websocket.CloseMessage, []byte(twintest.ClosePayload(1000, "")), time.Time{})
-	time.Sleep(50 * time.Millisecond)
-	p.Send(twintest.Frame(0x88, twintest.ClosePayload(1001, "")))
-	read := make(chan error, 1)
-	go func() {
-		_, _, err := c.ReadMessage()
-		read <- err
-	}()
-	select {
-	case err := <-read:
-		if closeguard.CodeOf(err) != closeguard.GoingAway {
+	synctest.Test(t, func(t *testing.T) {
+		s, c, p := adapter.Reduced(t, closetest.Listen())
+		c.EnableWriteCompression(false)
+		go c.WriteMessage(websocket.BinaryMessage, make([]byte, 1<<20))
+		synctest.Wait() // the writer is stuck
+		go c.WriteControl(websocket.CloseMessage, []byte(twintest.ClosePayload(1000, "")), time.Time{})
+		synctest.Wait() // so is our Close
+		p.Send(twintest.Frame(0x88, twintest.ClosePayload(1001, "")))
+		began := time.Now()
+		if err := readMessage(c); closeguard.CodeOf(err) != closeguard.GoingAway {
 			t.Errorf("ReadMessage: %v, want 1001", err)
 		}
-	case <-time.After(5 * time.Second):
-		t.Error("ReadMessage still waits for our Close")
-	}
-	c.Close()
-	s.Event(t)
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("ReadMessage waited %v for our Close", took)
+		}
+		c.Close()
+		s.Event(t)
+	})
 }
