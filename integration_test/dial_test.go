@@ -21,6 +21,7 @@ import (
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 	"github.com/closeguard/ws/integration_test/sockets"
 )
 
@@ -235,7 +236,7 @@ func TestDialledReceivesTheServersClose(t *testing.T) {
 				}
 				server.expectEnd(t, rawpeer.FIN)
 				var ev closeguard.CloseEvent
-				if err := <-echoed; !errors.As(err, &ev) || kindOf(ev) != c.want.kind || ev.Code() != c.want.code {
+				if err := <-echoed; !errors.As(err, &ev) || record.KindOf(ev) != c.want.kind || ev.Code() != c.want.code {
 					t.Errorf("the client was told %v, want a close event", err)
 				}
 				sent, _ := closeguard.ParseCloseFrame(answer.Payload)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // events is an observer that keeps what it is told, by the connections' paths.
@@ -102,24 +103,13 @@ type ending struct {
 func endingOf(ev closeguard.CloseEvent) ending {
 	end := ev.End()
 	e := ending{
-		kind: kindOf(ev), code: ev.Code(), clean: ev.Clean(),
+		kind: record.KindOf(ev), code: ev.Code(), clean: ev.Clean(),
 		sent: text(end.Sent), received: text(end.Received), intended: text(end.Intended),
 	}
 	if fe := (*closeguard.FrameError)(nil); errors.As(ev, &fe) {
 		e.illegal = illegal(fe.Rule, fe.Value)
 	}
 	return e
-}
-
-func kindOf(ev closeguard.CloseEvent) string {
-	switch ev.(type) {
-	case *closeguard.PeerClosed:
-		return "peer closed"
-	case *closeguard.LocalClosed:
-		return "local closed"
-	default:
-		return "dropped"
-	}
 }
 
 func text(f *closeguard.CloseFrame) string {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // looks are the kinds of close events that handlers were given, by path.
@@ -25,7 +26,7 @@ func (l *looks) take(path string, err error) {
 	if errors.As(err, &ev) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.byPath[path] = append(l.byPath[path], kindOf(ev))
+		l.byPath[path] = append(l.byPath[path], record.KindOf(ev))
 	}
 }
 
@@ -221,9 +222,9 @@ func TestOneCloseEventForEach101(t *testing.T) {
 			kinds := map[string]int{}
 			for _, path := range opened {
 				ev := s.events.close(t, path)
-				kinds[kindOf(ev)]++
+				kinds[record.KindOf(ev)]++
 				for _, kind := range seen.of(path) {
-					if kind != kindOf(ev) {
+					if kind != record.KindOf(ev) {
 						t.Errorf("%s: the handler was told %q, the observer %v", path, kind, ev)
 					}
 				}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // Limits short enough to wait for, and how much later than at a limit
@@ -268,7 +269,7 @@ func TestFrameOfAStuckWriterIsFinished(t *testing.T) {
 		}
 		p.send(t, last)
 		p.expectEnd(t, rawpeer.FIN)
-		if ev := p.event(t); !ev.Clean() || kindOf(ev) != "local closed" {
+		if ev := p.event(t); !ev.Clean() || record.KindOf(ev) != "local closed" {
 			t.Errorf("event %v, want a clean local close", ev)
 		}
 	})
@@ -285,7 +286,7 @@ func TestPeerThatSendsTooMuchIsEnded(t *testing.T) {
 			for p.WriteBytes(message) == nil {
 				sent += len(message)
 			}
-			if ev := p.event(t); !errors.Is(ev, closeguard.ErrCloseBytes) || kindOf(ev) != "local closed" || sent < closeBytes {
+			if ev := p.event(t); !errors.Is(ev, closeguard.ErrCloseBytes) || record.KindOf(ev) != "local closed" || sent < closeBytes {
 				t.Errorf("%s: event %v after %d bytes, want ErrCloseBytes", scheme, ev, sent)
 			}
 		})

@@ -244,7 +244,7 @@ func (c *crowd) judge() {
 		}
 		ev := h.closed[0]
 		for _, misfit := range r.Misfits(ev, answers) {
-			c.Errorf("%s%s: %s\n\t%s\n\t%s\n\ton the wire: %s", path, v.query, misfit, eventText(ev), ev, r.Order())
+			c.Errorf("%s%s: %s\n\t%s\n\t%s\n\ton the wire: %s", path, v.query, misfit, record.Full(ev), ev, r.Order())
 		}
 		if v.read != nil && record.CloseText(v.read) != record.CloseText(r.Out.Close) {
 			c.Errorf("%s%s: the peer read %s, the server's side wrote %s", path, v.query, record.CloseText(v.read), record.CloseText(r.Out.Close))
@@ -294,8 +294,8 @@ func sortOf(ev closeguard.CloseEvent) string {
 	if ev.Clean() {
 		return kind + " clean"
 	}
-	if _, causes, ok := strings.Cut(eventText(ev), ": "); ok {
-		return kind + ": " + causes
+	if why := record.Why(ev); len(why) > 0 {
+		return kind + ": " + strings.Join(why, " and ")
 	}
 	return kind
 }
