@@ -69,7 +69,7 @@ func (s *gorillaSocket) fragment(part []byte) error {
 }
 
 func (s *gorillaSocket) closeWith(code int, reason string) error {
-	payload := closing(code, reason).payload
+	payload := closing(code, reason).Payload
 	if code == gorilla.CloseNoStatusReceived && reason == "" {
 		payload = nil
 	}
