@@ -208,7 +208,7 @@ func (r *run) client(all *servers) (*peer, error) {
 	}
 	go func() {
 		defer close(r.left)
-		defer s.close()
+		defer s.Close()
 		r.serve(s)
 	}()
 	got := <-peers
