@@ -373,7 +373,7 @@ func TestDialledToARudeServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := <-got
-			expectCutOff(t, endpoint{library: k.library, adapter: true}, r, io.EOF)
+			expectCutOff(t, endpoint{Library: k.library, Adapter: true}, r, io.EOF)
 			if len(r.messages) != 1 {
 				t.Errorf("messages %q, want the whole one", r.messages)
 			}

@@ -101,7 +101,7 @@ func TestRoutersAndOtherMiddleware(t *testing.T) {
 			for _, library := range []struct {
 				name    string
 				handler http.Handler
-			}{{"gorilla", plainGorilla(echo)}, {"coder", plainCoder(echo)}} {
+			}{{"gorilla", settings.PlainGorilla(echo)}, {"coder", settings.PlainCoder(echo)}} {
 				t.Run(library.name, func(t *testing.T) { tryRouter(t, library.name, tt.route, tt.build, library.handler) })
 			}
 		})

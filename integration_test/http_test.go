@@ -81,8 +81,8 @@ func refusers() map[string]http.Handler {
 		})
 	}
 	return map[string]http.Handler{
-		"gorilla": plainGorilla(echo),
-		"coder":   plainCoder(echo),
+		"gorilla": settings.PlainGorilla(echo),
+		"coder":   settings.PlainCoder(echo),
 		"401":     reason(http.StatusUnauthorized),
 		"500":     reason(http.StatusInternalServerError),
 		"silence": http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
@@ -188,8 +188,8 @@ func TestRefusedRequest(t *testing.T) {
 		t.Run(tt.handler+" "+tt.name, func(t *testing.T) {
 			expectRefused(t, refusers()[tt.handler], (*closeguard.Guard).Middleware, tt.request, tt.status)
 			for _, e := range endpoints {
-				if e.adapter && e.library == tt.handler {
-					adapter := func(g *closeguard.Guard, _ http.Handler) http.Handler { return e.serve(g, echo) }
+				if e.Adapter && e.Library == tt.handler {
+					adapter := func(g *closeguard.Guard, _ http.Handler) http.Handler { return e.Serve(g, echo) }
 					expectRefused(t, refusers()[tt.handler], adapter, tt.request, tt.status)
 				}
 			}
@@ -224,7 +224,7 @@ func expectRefused(t *testing.T, h http.Handler, guard func(*closeguard.Guard, h
 func TestEarlyFrames(t *testing.T) {
 	s := serve(t, "ws", closeguard.Options{}, echo)
 	for _, e := range endpoints {
-		if e.library != "coder" {
+		if e.Library != "coder" {
 			continue
 		}
 		for _, tt := range []struct {
@@ -237,7 +237,7 @@ func TestEarlyFrames(t *testing.T) {
 			{"text and close", []rawpeer.Frame{hello, empty}, nil, []rawpeer.Frame{hello, empty}},
 			{"half a message", rawpeer.Fragments(hello, "ha", "lf")[:1], append(rawpeer.Fragments(hello, "ha", "lf")[1:], empty), []rawpeer.Frame{rawpeer.Text("half"), empty}},
 		} {
-			t.Run(e.path+" "+tt.name, func(t *testing.T) {
+			t.Run(e.Path+" "+tt.name, func(t *testing.T) {
 				p := s.dial(t, e, rawpeer.Early(tt.early...))
 				p.send(t, tt.send...)
 				p.expectEnd(t, rawpeer.FIN, tt.answer...)

@@ -130,7 +130,7 @@ func TestRudePeersLeaveNothingBehind(t *testing.T) {
 				for i := range peers {
 					r := rudenesses[i%len(rudenesses)]
 					order := orders[i/len(rudenesses)%len(orders)]
-					p := rawpeer.Dial(t, s.url+endpoints[i%len(endpoints)].path+"/peer", rawpeer.ReadBuffer(4<<10))
+					p := rawpeer.Dial(t, s.url+endpoints[i%len(endpoints)].Path+"/peer", rawpeer.ReadBuffer(4<<10))
 					if err := p.Write(rawpeer.Text(order)); err != nil {
 						t.Fatal(err)
 					}

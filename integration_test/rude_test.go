@@ -151,7 +151,7 @@ var closers = []struct {
 	want func(e endpoint) closeguard.CloseFrame
 }{
 	{"the handler returns", func(_ *site, run *session, _ *closeguard.Handle) { close(run.leave) }, func(e endpoint) closeguard.CloseFrame {
-		if e.adapter {
+		if e.Adapter {
 			return closeguard.CloseFrame{Code: closeguard.NormalClosure}
 		}
 		return closeguard.CloseFrame{Code: closeguard.GoingAway}
@@ -204,7 +204,7 @@ func TestRudePeersAreEndedWithinTheLimits(t *testing.T) {
 					}
 				}
 				for i, m := range meetings {
-					t.Run(m.e.path+" "+m.r.name, func(t *testing.T) {
+					t.Run(m.e.Path+" "+m.r.name, func(t *testing.T) {
 						ev := m.v.event(t)
 						<-all.of(m.v.path).over
 						over := m.v.events.wait(t, m.v.path).at

@@ -188,7 +188,7 @@ func (c *crowd) squall(worker int, n, seed uint64) {
 	var coming, visiting, shaking sync.WaitGroup
 	early := random.IntN(6) == 0 // in the opening handshakes, too
 	for i := range who {
-		endpoint := endpoints[random.IntN(len(endpoints))].path
+		endpoint := endpoints[random.IntN(len(endpoints))].Path
 		who[i] = draw(random, fmt.Sprintf("%s/%d-%d-%d", endpoint, worker, n, i))
 		c.mu.Lock()
 		c.visitors[who[i].path] = who[i]

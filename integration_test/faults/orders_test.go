@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // An order is what a peer of the crowd tells the server's handler to do after
@@ -40,7 +41,7 @@ var orders = []order{
 		closeguard.FromContext(r.Context()).Abort()
 		return false, nil
 	}},
-	{"drop", func(*http.Request, socket) (bool, error) { return true, errDropped }},
+	{"drop", func(*http.Request, socket) (bool, error) { return true, sockets.ErrDropped }},
 	{"pour", func(_ *http.Request, s socket) (bool, error) {
 		for message := make([]byte, 64<<10); ; {
 			if err := s.Write(false, message); err != nil {

@@ -149,9 +149,9 @@ func TestFaults(t *testing.T) {
 			}
 			for m := range moments {
 				for _, e := range endpoints[:4] {
-					t.Run(momentNames[m]+e.path, func(t *testing.T) {
+					t.Run(momentNames[m]+e.Path, func(t *testing.T) {
 						t.Parallel()
-						f.run(t, ns, m, e.path)
+						f.run(t, ns, m, e.Path)
 					})
 				}
 			}

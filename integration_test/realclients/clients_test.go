@@ -108,7 +108,7 @@ func (v *visitor) together(t *testing.T, c closing, end func()) {
 	open := make(chan struct{}, len(endpoints))
 	c.plan = func(_ *closeguard.Handle, s socket) error {
 		open <- struct{}{}
-		_, err := s.read()
+		_, _, err := s.Read()
 		return err
 	}
 	var wg sync.WaitGroup

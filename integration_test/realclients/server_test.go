@@ -8,14 +8,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	coder "github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
 
-	coderadapter "github.com/closeguard/ws/adapters/coder"
-	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // A plan is what a server does with a connection when its first message has
@@ -23,15 +21,30 @@ import (
 type plan func(h *closeguard.Handle, s socket) error
 
 // A socket is a connection of either library, bare or of its adapter.
-type socket interface {
-	read() ([]byte, error)
-	write([]byte) error
-	close(closeguard.CloseFrame) error
+type socket struct {
+	sockets.Socket
+	adapter bool
+}
+
+// closeWith closes: plain code with the library's own call, an adapter's handler by what
+// it returns.
+func (s socket) closeWith(f closeguard.CloseFrame) error {
+	if s.adapter {
+		return closeguard.Error(f.Code, f.Reason, nil)
+	}
+	return s.CloseWith(int(f.Code), f.Reason)
 }
 
 // An endpoint is a library and whether its adapter is used: if not, it is
 // plain code of the library's under the middleware.
 type endpoint struct{ library, use string }
+
+func (e endpoint) path() string {
+	if e.use == "plain" {
+		return "/plain/" + e.library
+	}
+	return "/" + e.library
+}
 
 var endpoints = []endpoint{{"gorilla", "adapter"}, {"gorilla", "plain"}, {"coder", "adapter"}, {"coder", "plain"}}
 
@@ -54,14 +67,9 @@ func serve(t *testing.T, scheme string) *site {
 	}
 	s.guard = guard
 	mux := http.NewServeMux()
-	mux.Handle("/gorilla/adapter/{id}", gorillaadapter.Handler(guard, &upgrader, func(r *http.Request, c *gorillaadapter.Conn) error {
-		return s.run(r, adapterSocket{gorillaSocket{c}})
-	}))
-	mux.Handle("/coder/adapter/{id}", coderadapter.Handler(guard, &options, func(r *http.Request, c *coderadapter.Conn) error {
-		return s.run(r, adapterSocket{coderSocket{c}})
-	}))
-	mux.Handle("/gorilla/plain/{id}", guard.Middleware(http.HandlerFunc(s.plainGorilla)))
-	mux.Handle("/coder/plain/{id}", guard.Middleware(http.HandlerFunc(s.plainCoder)))
+	for _, e := range settings.Endpoints() {
+		mux.Handle(e.Path+"/{id}", e.Serve(guard, func(r *http.Request, c sockets.Socket) error { return s.run(r, socket{c, e.Adapter}) }))
+	}
 	server := httptest.NewUnstartedServer(mux)
 	if scheme == "wss" {
 		server.StartTLS()
@@ -76,28 +84,11 @@ func serve(t *testing.T, scheme string) *site {
 	return s
 }
 
-// Pages of browsers come from elsewhere.
-var (
-	upgrader = gorilla.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
-	options  = coder.AcceptOptions{InsecureSkipVerify: true}
-)
-
-func (s *site) plainGorilla(w http.ResponseWriter, r *http.Request) {
-	conn, err := upgrader.Upgrade(w, r, nil)
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	s.run(r, gorillaSocket{conn})
-}
-
-func (s *site) plainCoder(w http.ResponseWriter, r *http.Request) {
-	conn, err := coder.Accept(w, r, &options)
-	if err != nil {
-		return
-	}
-	defer conn.CloseNow()
-	s.run(r, coderSocket{conn})
+// settings are those of all sites. Pages of browsers come from elsewhere.
+var settings = sockets.Settings{
+	Upgrader: gorilla.Upgrader{CheckOrigin: func(*http.Request) bool { return true }},
+	Accept:   coder.AcceptOptions{InsecureSkipVerify: true},
+	Formats:  true,
 }
 
 func (s *site) run(r *http.Request, conn socket) error {
@@ -105,14 +96,14 @@ func (s *site) run(r *http.Request, conn socket) error {
 	plan := s.plans[r.URL.Path]
 	s.mu.Unlock()
 	for {
-		message, err := conn.read()
+		_, message, err := conn.Read()
 		if err != nil {
 			return err
 		}
 		if plan != nil {
 			return plan(closeguard.FromContext(r.Context()), conn)
 		}
-		if err := conn.write(message); err != nil {
+		if err := conn.Write(true, message); err != nil {
 			return err
 		}
 	}
@@ -123,7 +114,7 @@ func (s *site) expect(e endpoint, p plan) (url string, end <-chan closeguard.Clo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
-	path := "/" + e.library + "/" + e.use + "/" + strconv.Itoa(s.last)
+	path := e.path() + "/" + strconv.Itoa(s.last)
 	c := make(chan closeguard.CloseEvent, 2) // a second one would be a fault
 	s.plans[path], s.ends[path] = p, c
 	return s.url + path, c
@@ -135,53 +126,4 @@ func (s *site) observe(_ context.Context, ev closeguard.Event) {
 	if ev, ok := ev.(closeguard.CloseEvent); ok {
 		s.ends[ev.Connection().Path] <- ev
 	}
-}
-
-// An adapterSocket closes by what the handler returns.
-type adapterSocket struct{ socket }
-
-func (adapterSocket) close(f closeguard.CloseFrame) error {
-	return closeguard.Error(f.Code, f.Reason, nil)
-}
-
-type gorillaSocket struct {
-	conn interface {
-		ReadMessage() (messageType int, p []byte, err error)
-		WriteMessage(messageType int, data []byte) error
-		WriteControl(messageType int, data []byte, deadline time.Time) error
-	}
-}
-
-func (s gorillaSocket) read() ([]byte, error) {
-	_, message, err := s.conn.ReadMessage()
-	return message, err
-}
-
-func (s gorillaSocket) write(message []byte) error {
-	return s.conn.WriteMessage(gorilla.TextMessage, message)
-}
-
-func (s gorillaSocket) close(f closeguard.CloseFrame) error {
-	return s.conn.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(int(f.Code), f.Reason), time.Now().Add(time.Second))
-}
-
-type coderSocket struct {
-	conn interface {
-		Read(context.Context) (coder.MessageType, []byte, error)
-		Write(context.Context, coder.MessageType, []byte) error
-		Close(coder.StatusCode, string) error
-	}
-}
-
-func (s coderSocket) read() ([]byte, error) {
-	_, message, err := s.conn.Read(context.Background())
-	return message, err
-}
-
-func (s coderSocket) write(message []byte) error {
-	return s.conn.Write(context.Background(), coder.MessageText, message)
-}
-
-func (s coderSocket) close(f closeguard.CloseFrame) error {
-	return s.conn.Close(coder.StatusCode(f.Code), f.Reason)
 }

@@ -25,7 +25,7 @@ func gorillaHandler(r *run) http.Handler {
 	upgrader := gorilla.Upgrader{EnableCompression: r.is("deflate")}
 	if r.is("adapter") {
 		return gorillaadapter.Handler(r.guard, &upgrader, func(_ *http.Request, c *gorillaadapter.Conn) error {
-			return r.serve(&gorillaSocket{sockets.Gorilla{Conn: c}, c.Conn, c})
+			return r.serve(&gorillaSocket{sockets.Gorilla{Conn: c, Formats: true}, c.Conn, c})
 		})
 	}
 	return r.guard.Middleware(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
@@ -34,7 +34,7 @@ func gorillaHandler(r *run) http.Handler {
 			return
 		}
 		defer conn.Close()
-		r.serve(&gorillaSocket{sockets.Gorilla{Conn: conn}, conn, closeguard.FromContext(request.Context())})
+		r.serve(&gorillaSocket{sockets.Gorilla{Conn: conn, Formats: true}, conn, closeguard.FromContext(request.Context())})
 	}))
 }
 
@@ -96,7 +96,7 @@ func gorillaDial(r *run, url string) (socket, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &gorillaSocket{sockets.Gorilla{Conn: c}, c.Conn, c}, nil
+		return &gorillaSocket{sockets.Gorilla{Conn: c, Formats: true}, c.Conn, c}, nil
 	}
 	plain, secure, dialed := r.dialGuarded()
 	dialer.NetDialContext, dialer.NetDialTLSContext = plain, secure
@@ -104,7 +104,7 @@ func gorillaDial(r *run, url string) (socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gorillaSocket{sockets.Gorilla{Conn: conn}, conn, dialed()}, nil
+	return &gorillaSocket{sockets.Gorilla{Conn: conn, Formats: true}, conn, dialed()}, nil
 }
 
 func coderDial(r *run, url string) (socket, error) {

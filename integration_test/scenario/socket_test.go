@@ -49,14 +49,6 @@ func (s *gorillaSocket) fragment(part []byte) error {
 	return err
 }
 
-// CloseWith sends an empty Close for 1005, as the library's own FormatCloseMessage does.
-func (s *gorillaSocket) CloseWith(code int, reason string) error {
-	if code == gorilla.CloseNoStatusReceived && reason == "" {
-		return s.Conn.WriteControl(gorilla.CloseMessage, nil, time.Now().Add(time.Second))
-	}
-	return s.Gorilla.CloseWith(code, reason)
-}
-
 func (s *gorillaSocket) limit(bytes int64) { s.inner.SetReadLimit(bytes) }
 func (s *gorillaSocket) interrupt()        { s.inner.SetReadDeadline(time.Unix(1, 0)) }
 func (s *gorillaSocket) guard() guarded    { return s.control }

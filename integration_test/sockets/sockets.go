@@ -29,6 +29,7 @@ type Gorilla struct {
 		WriteControl(messageType int, data []byte, deadline time.Time) error
 		Close() error
 	}
+	Formats bool // CloseWith(1005, "") makes an empty Close, as the library's FormatCloseMessage does
 }
 
 // Read is [Socket]'s.
@@ -47,7 +48,11 @@ func (s Gorilla) Write(text bool, message []byte) error {
 
 // CloseWith is [Socket]'s.
 func (s Gorilla) CloseWith(code int, reason string) error {
-	return s.Conn.WriteControl(gorilla.CloseMessage, rawpeer.Close(code, reason).Payload, time.Now().Add(time.Second))
+	payload := rawpeer.Close(code, reason).Payload
+	if s.Formats && code == gorilla.CloseNoStatusReceived && reason == "" {
+		payload = nil
+	}
+	return s.Conn.WriteControl(gorilla.CloseMessage, payload, time.Now().Add(time.Second))
 }
 
 // Close is [Socket]'s.
