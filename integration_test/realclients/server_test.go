@@ -2,17 +2,20 @@ package realclients
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	coder "github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/closetest"
 	"github.com/closeguard/ws/integration_test/sockets"
 )
 
@@ -50,18 +53,18 @@ var endpoints = []endpoint{{"gorilla", "adapter"}, {"gorilla", "plain"}, {"coder
 
 // A site is a server with all endpoints and a guard of its own.
 type site struct {
-	guard *closeguard.Guard
-	url   string
+	guard  *closeguard.Guard
+	url    string
+	events closetest.Recorder
 
 	mu    sync.Mutex
 	last  int
-	plans map[string]plan                       // by path
-	ends  map[string]chan closeguard.CloseEvent // by path
+	plans map[string]plan // by path
 }
 
 func serve(t *testing.T, scheme string) *site {
-	s := &site{plans: make(map[string]plan), ends: make(map[string]chan closeguard.CloseEvent)}
-	guard, err := closeguard.New(closeguard.Options{BareClose: closeguard.GoingAway, Observers: []closeguard.Observer{closeguard.ObserverFunc(s.observe)}})
+	s := &site{plans: make(map[string]plan)}
+	guard, err := closeguard.New(closeguard.Options{BareClose: closeguard.GoingAway, Observers: []closeguard.Observer{&s.events}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,21 +112,26 @@ func (s *site) run(r *http.Request, conn socket) error {
 	}
 }
 
-// expect makes room for a connection: its URL, and where its end will be told.
-func (s *site) expect(e endpoint, p plan) (url string, end <-chan closeguard.CloseEvent) {
+// expect makes room for a connection: its path, below the site's URL.
+func (s *site) expect(e endpoint, p plan) (path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
-	path := e.path() + "/" + strconv.Itoa(s.last)
-	c := make(chan closeguard.CloseEvent, 2) // a second one would be a fault
-	s.plans[path], s.ends[path] = p, c
-	return s.url + path, c
+	path = e.path() + "/" + strconv.Itoa(s.last)
+	s.plans[path] = p
+	return path
 }
 
-func (s *site) observe(_ context.Context, ev closeguard.Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ev, ok := ev.(closeguard.CloseEvent); ok {
-		s.ends[ev.Connection().Path] <- ev
+// ended waits for the one close event of a path, and tells it.
+func (s *site) ended(t *testing.T, path string) string {
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	switch all, err := s.events.WaitClosed(ctx, 1, closetest.Path(path)); {
+	case err != nil:
+		return "nothing within 15 s"
+	case len(all) > 1:
+		return fmt.Sprintf("%d close events", len(all))
+	default:
+		return tells(all[0])
 	}
 }
