@@ -18,6 +18,7 @@ import (
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/closeguard/cause"
+	"github.com/closeguard/ws/integration_test/leftovers"
 	"github.com/closeguard/ws/integration_test/rawpeer"
 )
 
@@ -40,7 +41,7 @@ func abandonTo(t *testing.T, drop func(g *closeguard.Guard, w http.ResponseWrite
 	})
 	v := &visitor{rawpeer.Dial(t, "ws"+strings.TrimPrefix(s.URL, "http")+"/peer"), "/peer", seen}
 	eventually(t, func() string { return "the server's goroutine has the connection" }, func() bool {
-		return len(running("net/http.(*conn).serve(")) == 0
+		return len(leftovers.Running("net/http.(*conn).serve(")) == 0
 	})
 	return g, v
 }
