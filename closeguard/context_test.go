@@ -173,3 +173,18 @@ func ExampleHandle_Context() {
 	fmt.Println(context.Cause(ctx))
 	// Output: websocket closed by peer: 1001 going away "tab closed"
 }
+
+// Whoever waits for the end of a request that was refused has waited enough.
+func TestTheEndOfWhatNeverOpened(t *testing.T) {
+	h := make(chan *closeguard.Handle, 1)
+	s := serve(t, closeguard.Options{}, func(w http.ResponseWriter, r *http.Request) {
+		handle := closeguard.FromContext(r.Context())
+		handle.Context() // is asked for before anything is known
+		h <- handle
+		http.Error(w, "no", http.StatusBadRequest)
+	})
+	s.dial(askUpgrade)
+	handle := <-h
+	<-handle.Context().Done()
+	<-handle.Done()
+}
