@@ -25,7 +25,7 @@ import (
 // abandonTo returns a server whose handler drops its connections, and what its
 // guard's observer was told.
 func abandonTo(t *testing.T, drop func(g *closeguard.Guard, w http.ResponseWriter, r *http.Request) error) (*closeguard.Guard, *visitor) {
-	seen := newEvents()
+	seen := new(events)
 	g, err := closeguard.New(closeguard.Options{BareClose: closeguard.GoingAway, Observers: []closeguard.Observer{seen}})
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestAbandonedPlainCoderConnection(t *testing.T) {
 
 // Connections that no HTTP handler made are found too.
 func TestAbandonedRawConnection(t *testing.T) {
-	seen := newEvents()
+	seen := new(events)
 	g, err := closeguard.New(closeguard.Options{BareClose: closeguard.GoingAway, Observers: []closeguard.Observer{seen}})
 	if err != nil {
 		t.Fatal(err)

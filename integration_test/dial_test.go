@@ -60,7 +60,7 @@ func eachKind(t *testing.T, test func(t *testing.T, k clientKind)) {
 // dial connects a client to a raw server.
 func (k clientKind) dial(t *testing.T, opts closeguard.Options, answer ...rawpeer.Option) (dialled, socket, *visitor) {
 	t.Helper()
-	seen := newEvents()
+	seen := new(events)
 	opts.Observers = append(opts.Observers, seen)
 	if opts.BareClose == 0 {
 		opts.BareClose = closeguard.GoingAway // so that a bare close shows
@@ -401,7 +401,7 @@ func TestDialledToARudeServer(t *testing.T) {
 // A client that is refused has no connection, and there is no event of one.
 func TestDialIsRefused(t *testing.T) {
 	eachKind(t, func(t *testing.T, k clientKind) {
-		seen := newEvents()
+		seen := new(events)
 		g, err := closeguard.New(closeguard.Options{Observers: []closeguard.Observer{seen}})
 		if err != nil {
 			t.Fatal(err)
@@ -421,8 +421,8 @@ func TestDialIsRefused(t *testing.T) {
 		if _, _, err := k.connect(t, g, "ws"+strings.TrimPrefix(s.URL, "http"), config); err == nil {
 			t.Error("no error")
 		}
-		if seen.paths() != 0 {
-			t.Errorf("%d connections have events", seen.paths())
+		if len(seen.All()) != 0 {
+			t.Errorf("%d connections have events", len(seen.All()))
 		}
 	})
 }

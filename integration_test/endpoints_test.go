@@ -57,7 +57,7 @@ type site struct {
 // serve starts a site on "ws" or "wss". The guard's observer is the site's own.
 func serve(t testing.TB, scheme string, opts closeguard.Options, f handler) *site {
 	t.Helper()
-	s := &site{events: newEvents()}
+	s := &site{events: new(events)}
 	opts.Observers = append(opts.Observers, s.events)
 	if opts.BareClose == 0 {
 		opts.BareClose = closeguard.GoingAway // so that a bare close shows

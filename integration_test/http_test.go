@@ -133,7 +133,7 @@ func (zeros) Read(p []byte) (int, error) {
 // serveBoth serves a handler bare and guarded, each beside a page "/end".
 func serveBoth(t *testing.T, h http.Handler, guard func(*closeguard.Guard, http.Handler) http.Handler) (bare, guarded string, seen *events) {
 	t.Helper()
-	seen = newEvents()
+	seen = new(events)
 	g, err := closeguard.New(closeguard.Options{Observers: []closeguard.Observer{seen}})
 	if err != nil {
 		t.Fatal(err)
@@ -206,16 +206,16 @@ func expectRefused(t *testing.T, h http.Handler, guard func(*closeguard.Guard, h
 		t.Errorf("guarded %.500q\nbare    %.500q", got, want)
 	}
 	if status < 0 {
-		if h := seen.of("/peer"); len(h.refused) != 0 {
-			t.Errorf("refused: %v", h.refused)
+		if h := seen.Of("/peer"); len(h.Refused) != 0 {
+			t.Errorf("refused: %v", h.Refused)
 		}
 		return
 	}
 	events := seen.wait(t, "/peer")
-	if events.opened != 0 || len(events.closed) != 0 || len(events.refused) != 1 || events.refused[0].Status != status {
+	if events.Opened != 0 || len(events.Closed) != 0 || len(events.Refused) != 1 || events.Refused[0].Status != status {
 		t.Fatalf("events %+v, want one Refused with status %d", events, status)
 	}
-	if info := events.refused[0].Connection(); info.Route != "/{peer}" || info.Remote == "" || info.Number != 0 {
+	if info := events.Refused[0].Connection(); info.Route != "/{peer}" || info.Remote == "" || info.Number != 0 {
 		t.Errorf("event of %+v, want the route, the peer's address and no number", info)
 	}
 }
@@ -269,7 +269,7 @@ func TestOtherRequestsAreUntouched(t *testing.T) {
 			t.Errorf("request %q\nguarded %q\nbare    %q", request, got, want)
 		}
 	}
-	if h := seen.of("/peer"); h.opened+len(h.refused)+len(h.closed) != 0 {
+	if h := seen.Of("/peer"); h.Opened+len(h.Refused)+len(h.Closed) != 0 {
 		t.Errorf("events %+v", h)
 	}
 }

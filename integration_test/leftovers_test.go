@@ -92,7 +92,7 @@ func TestRudePeersLeaveNothingBehind(t *testing.T) {
 			s := serve(t, scheme, closeguard.Options{
 				CloseIdle: closeIdle, CloseTimeout: closeTimeout, Observers: []closeguard.Observer{&count},
 			}, obey)
-			s.events.forget = true
+			s.events.Off = true
 			round := func(t *testing.T) {
 				var all []*rawpeer.Peer
 				want := count.closed.Load() + peers

@@ -233,11 +233,11 @@ func TestOneCloseEventForEach101(t *testing.T) {
 				}
 			}
 			for _, path := range refused {
-				if h := s.events.wait(t, path); h.opened+len(h.closed) != 0 || len(h.refused) != 1 {
+				if h := s.events.wait(t, path); h.Opened+len(h.Closed) != 0 || len(h.Refused) != 1 {
 					t.Errorf("%s: events %+v, want one Refused", path, h)
 				}
 			}
-			if all := s.events.paths(); all != len(opened)+len(refused) {
+			if all := len(s.events.All()); all != len(opened)+len(refused) {
 				t.Errorf("events of %d connections, want %d", all, len(opened)+len(refused))
 			}
 			if len(kinds) != 3 {

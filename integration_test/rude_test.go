@@ -207,7 +207,7 @@ func TestRudePeersAreEndedWithinTheLimits(t *testing.T) {
 					t.Run(m.e.Path+" "+m.r.name, func(t *testing.T) {
 						ev := m.v.event(t)
 						<-all.of(m.v.path).over
-						over := m.v.events.wait(t, m.v.path).at
+						over := m.v.events.wait(t, m.v.path).At
 						m.expect(t, scheme, closer.name, closer.want(m.e), ev, over.Sub(began), over.Sub(<-due[i]))
 						m.v.TCP.Close() // ends what goes on for ever
 					})

@@ -220,29 +220,25 @@ func (c *crowd) squall(worker int, n, seed uint64) {
 
 // judge compares all events with all records.
 func (c *crowd) judge() {
-	c.events.mu.Lock()
-	defer c.events.mu.Unlock()
+	events := c.events.All()
 	kinds, opened, hidden := map[string]int{}, 0, 0
 	for path, r := range c.All() {
-		h := c.events.byPath[path]
+		h := events[path]
 		v := c.visitors[path]
-		if h == nil {
-			h = &history{}
-		}
 		if !r.Switched() {
 			if unsent(path, r, h) {
 				hidden++
-			} else if h.opened+len(h.closed) > 0 {
-				c.Errorf("%s: %d opened, %v, and no 101 left but %q, %v", path, h.opened, h.closed, r.Out.Head, r.Out.Err)
+			} else if h.Opened+len(h.Closed) > 0 {
+				c.Errorf("%s: %d opened, %v, and no 101 left but %q, %v", path, h.Opened, h.Closed, r.Out.Head, r.Out.Err)
 			}
 			continue
 		}
 		opened++
-		if h.opened != 1 || len(h.closed) != 1 {
-			c.Errorf("%s%s: %d opened, %v; want one of each", path, v.query, h.opened, h.closed)
+		if h.Opened != 1 || len(h.Closed) != 1 {
+			c.Errorf("%s%s: %d opened, %v; want one of each", path, v.query, h.Opened, h.Closed)
 			continue
 		}
-		ev := h.closed[0]
+		ev := h.Closed[0]
 		for _, misfit := range r.Misfits(ev, answers) {
 			c.Errorf("%s%s: %s\n\t%s\n\t%s\n\ton the wire: %s", path, v.query, misfit, record.Full(ev), ev, r.Order())
 		}
@@ -251,8 +247,8 @@ func (c *crowd) judge() {
 		}
 		kinds[sortOf(ev)]++
 	}
-	if len(c.events.byPath) > opened+hidden {
-		c.Errorf("events of %d connections, opened were %d", len(c.events.byPath), opened+hidden)
+	if len(events) > opened+hidden {
+		c.Errorf("events of %d connections, opened were %d", len(events), opened+hidden)
 	}
 	if opened == 0 {
 		c.Error("nobody came")
@@ -273,18 +269,17 @@ func (c *crowd) judge() {
 // door closed.
 func (c *crowd) forget() {
 	c.Forget()
-	c.events.mu.Lock()
-	defer c.events.mu.Unlock()
-	c.events.byPath, c.visitors = map[string]*history{}, nil
+	c.events.Forget()
+	c.visitors = nil
 }
 
 // unsent reports whether the connection has the events of one whose 101 net/http
 // wrote, which doesn't tell that it failed.
-func unsent(path string, r *record.Record, h *history) bool {
-	if !strings.Contains(path, "coder") || r.Out.Err == nil || h.opened != 1 || len(h.closed) != 1 {
+func unsent(path string, r *record.Record, h record.History) bool {
+	if !strings.Contains(path, "coder") || r.Out.Err == nil || h.Opened != 1 || len(h.Closed) != 1 {
 		return false
 	}
-	_, dropped := h.closed[0].(*closeguard.Dropped)
+	_, dropped := h.Closed[0].(*closeguard.Dropped)
 	return dropped
 }
 

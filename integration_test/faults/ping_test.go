@@ -63,11 +63,11 @@ func TestKernelTellsAPing(t *testing.T) {
 				for handle := <-handles; handle.Event() == nil && time.Now().Before(deadline); <-look.C {
 				}
 				close(told)
-				got := s.events.wait(path)
-				if len(got.closed) != 1 {
-					t.Fatalf("%v, want one event", got.closed)
+				got := s.events.Wait(path, patience)
+				if len(got.Closed) != 1 {
+					t.Fatalf("%v, want one event", got.Closed)
 				}
-				ev := got.closed[0]
+				ev := got.Closed[0]
 				if record.KindOf(ev) != "dropped" || !errors.Is(ev, tt.cause) {
 					t.Errorf("%v\non the wire: %s", ev, run.record.Order())
 				}

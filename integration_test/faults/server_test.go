@@ -1,12 +1,10 @@
 package faults
 
 import (
-	"context"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -55,14 +53,14 @@ var endpoints = append(settings.Endpoints(), []sockets.Endpoint{
 type server struct {
 	*record.Recorder
 	guard  *closeguard.Guard
-	events *events
+	events record.Events
 	http   *http.Server
 }
 
 func newServer(t *testing.T, opts closeguard.Options, f handler) *server {
 	t.Helper()
-	s := &server{Recorder: record.NewRecorder(), events: newEvents()}
-	opts.Observers = append(opts.Observers, s.events)
+	s := &server{Recorder: record.NewRecorder()}
+	opts.Observers = append(opts.Observers, &s.events)
 	var err error
 	if opts.BareClose == 0 {
 		opts.BareClose = closeguard.GoingAway // so that a bare close shows
@@ -89,59 +87,3 @@ func (s *server) serve(l net.Listener) (addr string) {
 }
 
 func listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
-
-// events is an observer that keeps what it is told, by the connections' paths.
-type events struct {
-	mu     sync.Mutex
-	byPath map[string]*history
-}
-
-type history struct {
-	opened int
-	closed []closeguard.CloseEvent
-	over   chan struct{} // closed at the first close event
-}
-
-func newEvents() *events { return &events{byPath: make(map[string]*history)} }
-
-func (e *events) Observe(_ context.Context, ev closeguard.Event) {
-	switch ev := ev.(type) {
-	case *closeguard.Opened:
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.of(ev).opened++
-	case closeguard.CloseEvent:
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		h := e.of(ev)
-		if h.closed = append(h.closed, ev); len(h.closed) == 1 {
-			close(h.over)
-		}
-	}
-}
-
-// of returns the history of the event's connection; the caller has mu.
-func (e *events) of(ev closeguard.Event) *history { return e.at(ev.Connection().Path) }
-
-func (e *events) at(path string) *history {
-	h := e.byPath[path]
-	if h == nil {
-		h = &history{over: make(chan struct{})}
-		e.byPath[path] = h
-	}
-	return h
-}
-
-// wait waits for the close event of a connection, and returns what there is.
-func (e *events) wait(path string) history {
-	e.mu.Lock()
-	h := e.at(path)
-	e.mu.Unlock()
-	select {
-	case <-h.over:
-	case <-time.After(patience):
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return *h
-}

@@ -223,11 +223,11 @@ func (f *fault) run(t *testing.T, ns *namespace, m moment, endpoint string) {
 			t.Fatal(err)
 		}
 	}
-	got := s.server.events.wait(path)
-	if got.opened != 1 || len(got.closed) != 1 {
-		t.Fatalf("%d opened, %v closed; want 1 of each", got.opened, got.closed)
+	got := s.server.events.Wait(path, patience)
+	if got.Opened != 1 || len(got.Closed) != 1 {
+		t.Fatalf("%d opened, %v closed; want 1 of each", got.Opened, got.Closed)
 	}
-	ev, want := got.closed[0], f.events[m]
+	ev, want := got.Closed[0], f.events[m]
 	if text := record.Full(ev); text != want {
 		t.Errorf("event\ngot  %s\nwant %s\n%v", text, want, ev)
 	}
