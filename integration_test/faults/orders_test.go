@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
@@ -49,28 +48,7 @@ var orders = []order{
 			}
 		}
 	}},
-	{"writeBeside", func(_ *http.Request, s socket) (bool, error) {
-		over := make(chan struct{})
-		var writing sync.WaitGroup
-		writing.Go(func() {
-			tick := time.NewTicker(5 * time.Millisecond)
-			defer tick.Stop()
-			for s.Write(true, []byte("tick")) == nil {
-				select {
-				case <-tick.C:
-				case <-over:
-					return
-				}
-			}
-		})
-		defer writing.Wait()
-		defer close(over)
-		for {
-			if _, _, err := s.Read(); err != nil {
-				return true, err
-			}
-		}
-	}},
+	{"writeBeside", func(_ *http.Request, s socket) (bool, error) { return true, sockets.Talk(s, 5*time.Millisecond) }},
 }
 
 // echo sends messages back, n of them or, if n is negative, until it fails.

@@ -4,6 +4,7 @@ package sockets
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	coder "github.com/coder/websocket"
@@ -89,3 +90,31 @@ func (s Coder) CloseWith(code int, reason string) error {
 
 // Close is [Socket]'s.
 func (s Coder) Close() error { return s.Conn.CloseNow() }
+
+// Talk reads until that fails while another goroutine writes, one message after each
+// pause until that fails.
+func Talk(s interface {
+	Read() (text bool, message []byte, err error)
+	Write(text bool, message []byte) error
+}, pause time.Duration) error {
+	over := make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		tick := time.NewTicker(pause)
+		defer tick.Stop()
+		for s.Write(true, []byte("tick")) == nil {
+			select {
+			case <-tick.C:
+			case <-over:
+				return
+			}
+		}
+	})
+	defer writing.Wait()
+	defer close(over)
+	for {
+		if _, _, err := s.Read(); err != nil {
+			return err
+		}
+	}
+}
