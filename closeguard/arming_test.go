@@ -102,7 +102,7 @@ func TestNotArmedByAnotherAnswer(t *testing.T) {
 					t.Errorf("the client got %q, %v\nwant %q", got, err, want)
 				}
 				synctest.Wait()
-				if got := refusals(s.log.all()); got != tt.refused {
+				if got := refusals(s.log.Events()); got != tt.refused {
 					t.Errorf("refused: %s, want %s", got, tt.refused)
 				}
 			})
@@ -166,7 +166,7 @@ func TestRefusedByAHandler(t *testing.T) {
 				}
 				v.Close()
 				synctest.Wait()
-				if got := refusals(s.log.all()); got != tt.refused {
+				if got := refusals(s.log.Events()); got != tt.refused {
 					t.Errorf("refused: %s, want %s", got, tt.refused)
 				}
 			})
@@ -266,7 +266,7 @@ func TestClosedWhileTheAnswerIsWritten(t *testing.T) {
 		})
 		v := s.dial(askUpgrade)
 		time.Sleep(2 * time.Second)
-		if got := refusals(s.log.all()); got != "0" {
+		if got := refusals(s.log.Events()); got != "0" {
 			t.Errorf("refused: %s, want 0", got)
 		}
 		v.Close()
@@ -295,7 +295,7 @@ func TestClosedWhileTheProgramIsAskedForAttributes(t *testing.T) {
 		v.head()
 		v.sees("EOF")
 		synctest.Wait()
-		if got := refusals(s.log.all()); got != "0" {
+		if got := refusals(s.log.Events()); got != "0" {
 			t.Errorf("refused: %s, want 0", got)
 		}
 	})
@@ -359,8 +359,8 @@ func TestClientArmedByA101(t *testing.T) {
 					log.ending(t, 1)
 				} else {
 					p.peerSees("EOF")
-					if len(log.all()) > 0 {
-						t.Errorf("events: %v", log.all())
+					if len(log.Events()) > 0 {
+						t.Errorf("events: %v", log.Events())
 					}
 				}
 			})

@@ -18,9 +18,8 @@ import (
 // read, nobody else waits for it: not who asks for the event, nor another
 // connection's limits, nor who closes others.
 func TestACloseOfTCPThatBlocks(t *testing.T) {
-	events, opts := toChannel()
-	opts.CloseIdle = 300 * ms
-	g := newGuard(t, opts)
+	log := new(closetest.Recorder)
+	g := newGuard(t, closeguard.Options{CloseIdle: 300 * ms, Observers: []closeguard.Observer{log}})
 	type accepted struct {
 		conn   *closeguard.Conn
 		handle *closeguard.Handle
@@ -31,12 +30,7 @@ func TestACloseOfTCPThatBlocks(t *testing.T) {
 	})))
 	defer s.Close()
 	open := func() (accepted, net.Conn) {
-		peer, err := net.Dial("tcp", s.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { peer.Close() })
-		io.WriteString(peer, askUpgrade)
+		peer := ask(t, s.Listener.Addr())
 		if _, err := io.ReadFull(peer, make([]byte, len(switching))); err != nil {
 			t.Fatal(err)
 		}
@@ -69,13 +63,9 @@ func TestACloseOfTCPThatBlocks(t *testing.T) {
 		}
 	}()
 	livePeer.SetReadDeadline(time.Now().Add(30 * sec))
-	for ev := range events { // the alarm rings although the other one's Close blocks
-		if e, ok := ev.(closeguard.CloseEvent); ok {
-			if !errors.Is(e, closeguard.ErrCloseIdle) {
-				t.Errorf("the first end is %v", e)
-			}
-			break
-		}
+	ended, err := log.WaitClosed(t.Context(), 1) // the alarm rings although the other one's Close blocks
+	if err != nil || !errors.Is(ended[0], closeguard.ErrCloseIdle) {
+		t.Errorf("the first end is %v, %v", ended, err)
 	}
 	for name, call := range map[string]func(){
 		"Conn.Event":   func() { stuck.conn.Event() },

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/closetest"
 )
 
 // The connection's context ends when the connection does, with the close event for its
@@ -110,9 +111,8 @@ func TestContextOutlivesTheRequest(t *testing.T) {
 func TestAbandonedThoughItsContextWasAskedFor(t *testing.T) {
 	type key struct{}
 	type session struct{ conn *closeguard.Conn }
-	events, opts := toChannel()
-	opts.BareClose = closeguard.NoClose
-	g, err := closeguard.New(opts)
+	log := new(closetest.Recorder)
+	g, err := closeguard.New(closeguard.Options{BareClose: closeguard.NoClose, Observers: []closeguard.Observer{log}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,13 +130,8 @@ func TestAbandonedThoughItsContextWasAskedFor(t *testing.T) {
 	})}
 	go s.Serve(l)
 	defer s.Close()
-	peer, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer peer.Close()
-	fmt.Fprint(peer, askUpgrade)
-	if ev := awaitAbandoned(t, events); !errors.Is(ev, closeguard.ErrAbandoned) {
+	ask(t, l.Addr())
+	if ev := awaitAbandoned(t, log); !errors.Is(ev, closeguard.ErrAbandoned) {
 		t.Errorf("it ended as %v", ev)
 	}
 }
@@ -177,4 +172,19 @@ func ExampleHandle_Context() {
 	<-ctx.Done()
 	fmt.Println(context.Cause(ctx))
 	// Output: websocket closed by peer: 1001 going away "tab closed"
+}
+
+// Whoever waits for the end of a request that was refused has waited enough.
+func TestTheEndOfWhatNeverOpened(t *testing.T) {
+	h := make(chan *closeguard.Handle, 1)
+	s := serve(t, closeguard.Options{}, func(w http.ResponseWriter, r *http.Request) {
+		handle := closeguard.FromContext(r.Context())
+		handle.Context() // is asked for before anything is known
+		h <- handle
+		http.Error(w, "no", http.StatusBadRequest)
+	})
+	s.dial(askUpgrade)
+	handle := <-h
+	<-handle.Context().Done()
+	<-handle.Done()
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/closetest"
 )
 
 // A connection of which the program has learned the end, and that it forgot, is
@@ -60,8 +61,8 @@ func TestForgotten(t *testing.T) {
 func TestAbandonedWithItsContext(t *testing.T) {
 	type session struct{ conn net.Conn }
 	type key struct{}
-	events, opts := toChannel()
-	g := newGuard(t, opts)
+	log := new(closetest.Recorder)
+	g := newGuard(t, closeguard.Options{Observers: []closeguard.Observer{log}})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), key{}, new(session)))
 		g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -69,17 +70,12 @@ func TestAbandonedWithItsContext(t *testing.T) {
 		})).ServeHTTP(w, r)
 	}))
 	defer s.Close()
-	peer, err := net.Dial("tcp", s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer peer.Close()
-	io.WriteString(peer, askUpgrade)
+	peer := ask(t, s.Listener.Addr())
 	if _, err := io.ReadFull(peer, make([]byte, len(switching))); err != nil {
 		t.Fatal(err)
 	}
 	go answerTCP(peer)
-	is(t, awaitAbandoned(t, events), net.ErrClosed, closeguard.ErrAbandoned)
+	is(t, awaitAbandoned(t, log), net.ErrClosed, closeguard.ErrAbandoned)
 	runtime.KeepAlive(g)
 }
 
@@ -102,12 +98,7 @@ func TestCollectedWithItsContext(t *testing.T) {
 		})).ServeHTTP(w, r)
 	}))
 	defer s.Close()
-	peer, err := net.Dial("tcp", s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer peer.Close()
-	io.WriteString(peer, askUpgrade)
+	peer := ask(t, s.Listener.Addr())
 	io.Copy(io.Discard, peer)
 	for deadline := time.After(30 * sec); ; {
 		runtime.GC()

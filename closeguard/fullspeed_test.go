@@ -68,16 +68,16 @@ func rush(t *testing.T, enough int64) {
 		})
 	}
 	<-rushHour
-	before := len(closings(log))
+	before := len(log.Closed())
 	began := time.Now()
 	report, err := g.Shutdown(context.Background())
 	if err != nil || time.Since(began) > 6*time.Second {
 		t.Errorf("%v, %v after %v", report, err, time.Since(began))
 	}
-	all := closings(log)
+	all := log.Closed()
 	clients.Wait()
 
-	if again := closings(log); len(again) != len(all) {
+	if again := log.Closed(); len(again) != len(all) {
 		t.Errorf("%d connections ended after the shutdown", len(again)-len(all))
 	}
 	shut := 0
@@ -92,16 +92,6 @@ func rush(t *testing.T, enough int64) {
 	if n := started(0); n != 0 {
 		t.Errorf("%d goroutines are left", n)
 	}
-}
-
-// closings are the close events of a log.
-func closings(log *recorder) (events []closeguard.CloseEvent) {
-	for _, ev := range log.all() {
-		if ev, ok := ev.(closeguard.CloseEvent); ok {
-			events = append(events, ev)
-		}
-	}
-	return events
 }
 
 // visitInARush connects and leaves in the n-th way; false if it was refused.

@@ -212,36 +212,26 @@ func (c *guarded) after(want time.Duration) {
 	}
 }
 
-// recorder is an observer that remembers.
+// recorder also remembers when it was told.
 type recorder struct {
-	mu     sync.Mutex
-	events []closeguard.Event
-	times  []time.Time
+	closetest.Recorder
+
+	mu    sync.Mutex
+	times []time.Time
 }
 
-func (log *recorder) Observe(_ context.Context, ev closeguard.Event) {
+func (log *recorder) Observe(ctx context.Context, ev closeguard.Event) {
 	log.mu.Lock()
 	defer log.mu.Unlock()
-	log.events = append(log.events, ev)
+	log.Recorder.Observe(ctx, ev)
 	log.times = append(log.times, time.Now())
-}
-
-func (log *recorder) all() []closeguard.Event {
-	log.mu.Lock()
-	defer log.mu.Unlock()
-	return slices.Clone(log.events)
 }
 
 // ending returns the close event of a connection, of which one Opened and one
 // close event must be there, in this order.
 func (log *recorder) ending(t *testing.T, number uint64) closeguard.CloseEvent {
 	t.Helper()
-	var of []closeguard.Event
-	for _, ev := range log.all() {
-		if ev.Connection().Number == number {
-			of = append(of, ev)
-		}
-	}
+	of := log.Of(number)
 	if len(of) == 2 {
 		_, opened := of[0].(*closeguard.Opened)
 		if ev, ok := of[1].(closeguard.CloseEvent); ok && opened {

@@ -84,8 +84,8 @@ func TestIdle(t *testing.T) {
 				conn := log.open(t, g, closeguard.Server)
 				c.happens(conn)
 				idles(t, t.Context(), g, c.want)
-				if s := g.Stats(); s.Closing != 0 || uint64(len(log.all())) != s.Opened+s.PeerClosed+s.LocalClosed+s.Dropped {
-					t.Errorf("after Idle: %+v, and %d events", s, len(log.all()))
+				if s := g.Stats(); s.Closing != 0 || uint64(len(log.Events())) != s.Opened+s.PeerClosed+s.LocalClosed+s.Dropped {
+					t.Errorf("after Idle: %+v, and %d events", s, len(log.Events()))
 				}
 
 				next := log.open(t, g, closeguard.Server)
@@ -114,7 +114,7 @@ func TestIdleWaitsForRequests(t *testing.T) {
 		v := s.dial(askUpgrade)
 		v.head()
 		idles(t, t.Context(), s.guard, time.Second+time.Minute)
-		if n := len(s.log.all()); n != 1 {
+		if n := len(s.log.Events()); n != 1 {
 			t.Errorf("%d events, want that of the refusal", n)
 		}
 		v.Close()

@@ -240,7 +240,7 @@ func TestWhatIsAnUpgrade(t *testing.T) {
 				http.Error(w, "no Hijacker", http.StatusInternalServerError)
 			})).ServeHTTP(outer, upgradeRequest())
 			synctest.Wait()
-			refused := log.all()[0].(*closeguard.Refused)
+			refused := log.Events()[0].(*closeguard.Refused)
 			if refused.Status != 500 || outer.Code != 500 {
 				t.Errorf("refused: %d, answered %d", refused.Status, outer.Code)
 			}
@@ -293,7 +293,7 @@ func TestHijackFails(t *testing.T) {
 			t.Errorf("answer: %d %q", answer.Code, answer.Body)
 		}
 		synctest.Wait()
-		if got := refusals(log.all()); got != "500" {
+		if got := refusals(log.Events()); got != "500" {
 			t.Errorf("refused: %s", got)
 		}
 		if err := g.Close(); err != nil {
@@ -325,7 +325,7 @@ func TestOneGuardTwice(t *testing.T) {
 		v.sees("EOF")
 		synctest.Wait()
 		log.ending(t, 1)
-		if n := len(log.all()); n != 2 {
+		if n := len(log.Events()); n != 2 {
 			t.Errorf("%d events", n)
 		}
 	})
@@ -352,7 +352,7 @@ func TestTwoGuards(t *testing.T) {
 		}
 		v.Close()
 		synctest.Wait()
-		if got := refusals(log.all()); got != "500" {
+		if got := refusals(log.Events()); got != "500" {
 			t.Errorf("refused: %s", got)
 		}
 		if got := lines.String(); !strings.Contains(got, "another guard") || !strings.Contains(got, "/chat/42") {
@@ -430,7 +430,7 @@ func TestConnInfo(t *testing.T) {
 				v.Close()
 				synctest.Wait()
 				ev := log.ending(t, 1)
-				opened := log.all()[0].Connection()
+				opened := log.Events()[0].Connection()
 				if got, want := attrs(opened), "agent=test user=anna"; got != want {
 					t.Errorf("Opened has the attributes %s, want %s", got, want)
 				}
@@ -470,7 +470,7 @@ func TestLongPath(t *testing.T) {
 		v.head()
 		v.Close()
 		synctest.Wait()
-		if got := s.log.all()[0].Connection().Path; len(got) > 260 || !strings.HasPrefix(got, "/\uFFFDxxx") {
+		if got := s.log.Events()[0].Connection().Path; len(got) > 260 || !strings.HasPrefix(got, "/\uFFFDxxx") {
 			t.Errorf("Path: %q", got)
 		}
 	})

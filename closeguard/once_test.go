@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/closetest"
 )
 
 // Rule 1: what came first on the wire gives the ending its type, once, whatever
@@ -111,7 +112,7 @@ func TestEventsInOrder(t *testing.T) {
 		quick.ended("dropped 1006")
 		time.Sleep(2 * time.Minute)
 		slow.ended("dropped 1006")
-		if n := len(log.all()); n != 4 {
+		if n := len(log.Events()); n != 4 {
 			t.Errorf("%d events", n)
 		}
 	})
@@ -185,36 +186,27 @@ func TestObserverClosesWhatOpens(t *testing.T) {
 
 // awaitAbandoned collects garbage until the guard has told of the end of a
 // connection that nobody closed.
-func awaitAbandoned(t *testing.T, events <-chan closeguard.Event) closeguard.CloseEvent {
+func awaitAbandoned(t *testing.T, log *closetest.Recorder) closeguard.CloseEvent {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
-	for {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
 		runtime.GC()
-		select {
-		case ev := <-events:
-			if ev, ok := ev.(closeguard.CloseEvent); ok {
-				return ev
-			}
-		case <-deadline:
-			t.Fatal("no close event")
-		case <-time.After(10 * time.Millisecond):
+		soon, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		closed, err := log.WaitClosed(soon, 1)
+		cancel()
+		if err == nil {
+			return closed[0]
 		}
 	}
-}
-
-func toChannel() (chan closeguard.Event, closeguard.Options) {
-	events := make(chan closeguard.Event, 100)
-	return events, closeguard.Options{Observers: []closeguard.Observer{
-		closeguard.ObserverFunc(func(_ context.Context, ev closeguard.Event) { events <- ev }),
-	}}
+	t.Fatal("no close event")
+	return nil
 }
 
 // Rule 10: a connection that the program dropped is closed and reported when it
 // is collected. The guard holds it weakly. (Not in a bubble: finalizers run
 // outside of all bubbles.)
 func TestAbandoned(t *testing.T) {
-	events, opts := toChannel()
-	g := newGuard(t, opts)
+	log := new(closetest.Recorder)
+	g := newGuard(t, closeguard.Options{Observers: []closeguard.Observer{log}})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +235,7 @@ func TestAbandoned(t *testing.T) {
 		}
 		peer.Write(wireBytes(closeguard.Client, closeWith(1001, "")))
 	}()
-	ev := awaitAbandoned(t, events)
+	ev := awaitAbandoned(t, log)
 	if got := outcome(ev); got != "local closed 1001, sent 1001, received 1001, clean" {
 		t.Errorf("it ended as %s", got)
 	}
@@ -258,20 +250,15 @@ func TestAbandoned(t *testing.T) {
 
 // The same through the middleware, where the request's context leads to it.
 func TestAbandonedUnderTheMiddleware(t *testing.T) {
-	events, opts := toChannel()
-	g := newGuard(t, opts)
+	log := new(closetest.Recorder)
+	g := newGuard(t, closeguard.Options{Observers: []closeguard.Observer{log}})
 	handles := make(chan *closeguard.Handle, 1) // holds none
 	s := httptest.NewServer(g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		upgrade(t, w)
 		handles <- closeguard.FromContext(r.Context())
 	})))
 	defer s.Close()
-	peer, err := net.Dial("tcp", s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer peer.Close()
-	io.WriteString(peer, askUpgrade)
+	peer := ask(t, s.Listener.Addr())
 	h := <-handles
 	saw := make(chan struct{})
 	go func() {
@@ -283,7 +270,7 @@ func TestAbandonedUnderTheMiddleware(t *testing.T) {
 	}()
 	peer.Write(wireBytes(closeguard.Client, text("is anybody there?")))
 	peer.(*net.TCPConn).CloseWrite()
-	ev := awaitAbandoned(t, events)
+	ev := awaitAbandoned(t, log)
 	is(t, ev, net.ErrClosed, io.EOF, closeguard.ErrAbandoned)
 	<-saw
 	if c := h.Conn(); c != nil {
@@ -296,8 +283,8 @@ func TestAbandonedUnderTheMiddleware(t *testing.T) {
 
 // What was closed before is not reported again when it is collected.
 func TestClosedAndCollected(t *testing.T) {
-	events, opts := toChannel()
-	g := newGuard(t, opts)
+	log := new(closetest.Recorder)
+	g := newGuard(t, closeguard.Options{Observers: []closeguard.Observer{log}})
 	func() {
 		below, peer := net.Pipe()
 		c, err := g.WrapConn(below, closeguard.Server)
@@ -308,15 +295,13 @@ func TestClosedAndCollected(t *testing.T) {
 		c.Abort()
 		<-c.Done()
 	}()
-	awaitAbandoned(t, events)
+	awaitAbandoned(t, log)
 	for range 3 {
 		runtime.GC()
 	}
 	g.Close()
-	select {
-	case ev := <-events:
-		t.Errorf("one event too many: %v", ev)
-	default:
+	if all := log.Events(); len(all) != 2 {
+		t.Errorf("events %v, want one Opened and one close event", all)
 	}
 }
 
@@ -330,7 +315,7 @@ func TestAbandon(t *testing.T) {
 		is(t, c.ends("local closed 1001, sent 1001, received 1001, clean"), net.ErrClosed, closeguard.ErrAbandoned)
 		c.Driver().Abandon()
 		synctest.Wait()
-		if n := len(c.log.all()); n != 2 {
+		if n := len(c.log.Events()); n != 2 {
 			t.Errorf("%d events", n)
 		}
 	})

@@ -211,7 +211,7 @@ func TestProgressGoesOn(t *testing.T) {
 func (cr *crowd) progress() string {
 	var parts []string
 	times := cr.progressTimes()
-	for _, ev := range cr.log.all() {
+	for _, ev := range cr.log.Events() {
 		if p, ok := ev.(*closeguard.Progress); ok {
 			parts = append(parts, fmt.Sprintf("%v: %d open, %d ended", times[len(parts)], p.Open, p.Report.Total()))
 		}
@@ -223,7 +223,7 @@ func (cr *crowd) progress() string {
 func (cr *crowd) progressTimes() (at []time.Duration) {
 	cr.log.mu.Lock()
 	defer cr.log.mu.Unlock()
-	for i, ev := range cr.log.events {
+	for i, ev := range cr.log.Events() {
 		if _, ok := ev.(*closeguard.Progress); ok {
 			at = append(at, cr.log.times[i].Sub(cr.began))
 		}

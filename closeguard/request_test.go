@@ -16,7 +16,7 @@ import (
 // told are the routes, or whatever pick picks, of the events that came.
 func (s *site) told(pick func(closeguard.ConnInfo) string) string {
 	var all []string
-	for _, ev := range s.log.all() {
+	for _, ev := range s.log.Events() {
 		all = append(all, pick(ev.Connection()))
 	}
 	return strings.Join(all, " | ")
@@ -226,13 +226,13 @@ func TestAskedAboutARequestAndBreaksOff(t *testing.T) {
 					}
 					synctest.Wait()
 					refused := 0
-					for _, ev := range s.log.all() {
+					for _, ev := range s.log.Events() {
 						if _, ok := ev.(*closeguard.Refused); ok {
 							refused++
 						}
 					}
 					if refused == 0 && (name != "Remote" || b.recovered != nil) {
-						t.Errorf("no refusal was told: %v", s.log.all())
+						t.Errorf("no refusal was told: %v", s.log.Events())
 					}
 					if _, err := s.guard.Shutdown(context.Background()); err != nil {
 						t.Error(err)
@@ -286,7 +286,7 @@ func TestOfferedSubprotocols(t *testing.T) {
 				no.head()
 				no.Close()
 				synctest.Wait()
-				for _, ev := range s.log.all() {
+				for _, ev := range s.log.Events() {
 					want := tt.want
 					if _, refused := ev.(*closeguard.Refused); refused && tt.agreed != "" {
 						want = []string{"chat.v3", "chat.v2"} // it came to no agreement
@@ -304,9 +304,9 @@ func TestOfferedSubprotocols(t *testing.T) {
 				if got := strings.Count(lines.String(), "websocket.offered="); got != lineWith {
 					t.Errorf("%d lines tell it, want %d: %s", got, lineWith, lines.String())
 				}
-				if info := s.log.all()[0].Connection(); len(info.Offered) > 0 {
+				if info := s.log.Events()[0].Connection(); len(info.Offered) > 0 {
 					info.Offered[0] = "changed"
-					if s.log.all()[0].Connection().Offered[0] == "changed" {
+					if s.log.Events()[0].Connection().Offered[0] == "changed" {
 						t.Error("who changes what an event says changes the event")
 					}
 				}

@@ -48,7 +48,7 @@ func TestHandlersThatGoRound(t *testing.T) {
 			!strings.Contains(text, "route=/a") || !strings.Contains(text, "route=/b") {
 			t.Errorf("ErrorLog:\n%s", text)
 		}
-		if got := events.all(); len(got) > 0 {
+		if got := events.Events(); len(got) > 0 {
 			t.Errorf("events: %v", got)
 		}
 		g.Close()
@@ -137,12 +137,7 @@ func TestWritingAfterHijack(t *testing.T) {
 	s.Config.ErrorLog = log.New(&text, "", 0)
 	s.Start()
 	defer s.Close()
-	peer, err := net.Dial("tcp", s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer peer.Close()
-	io.WriteString(peer, askUpgrade)
+	ask(t, s.Listener.Addr())
 	<-done
 	want := []string{
 		"http: response.WriteHeader on hijacked connection from github.com/closeguard/ws/closeguard_test.theCulprit (roundabout_test.go:",
@@ -268,7 +263,7 @@ func TestSuperfluousWriteHeader(t *testing.T) {
 				if got := text.String(); strings.HasPrefix(got, want) != tt.line || strings.Count(got, "\n") > 1 || !tt.line && got != "" {
 					t.Errorf("guarded %v: the log has %q", guarded, got)
 				}
-				if got := refusals(events.all()); guarded && tt.told != unseen && got != cmp.Or(tt.told, fmt.Sprint(tt.status)) {
+				if got := refusals(events.Events()); guarded && tt.told != unseen && got != cmp.Or(tt.told, fmt.Sprint(tt.status)) {
 					t.Errorf("refused: %s, want %d", got, tt.status)
 				}
 			}

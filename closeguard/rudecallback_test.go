@@ -129,13 +129,13 @@ func TestAttrsThatBreakOff(t *testing.T) {
 				v.sees("close 1000 | EOF")
 				s.guard.Close()
 				ended := 0
-				for _, ev := range s.log.all() {
+				for _, ev := range s.log.Events() {
 					if _, ok := ev.(*closeguard.PeerClosed); ok {
 						ended++
 					}
 				}
 				if ended != 1 {
-					t.Errorf("events: %v", s.log.all())
+					t.Errorf("events: %v", s.log.Events())
 				}
 			})
 		})

@@ -213,7 +213,7 @@ func TestEventAfterServe(t *testing.T) {
 			c.write(closeWith(1001, ""))
 			<-c.Done()
 			time.Sleep(time.Minute) // cleaning up
-			if n := len(c.log.all()); n != 1 {
+			if n := len(c.log.Events()); n != 1 {
 				t.Errorf("%d events while the handler runs, want Opened only", n)
 			}
 			return errHandler

@@ -191,7 +191,7 @@ func TestShutdownRefusesUpgrades(t *testing.T) {
 		}
 		v.Close()
 		synctest.Wait()
-		events := s.log.all()
+		events := s.log.Events()
 		refused, ok := events[0].(*closeguard.Refused)
 		if len(events) != 1 || !ok || refused.Status != 503 || !errors.Is(refused.Err, closeguard.ErrShutdown) || refused.Path != "/chat/42" {
 			t.Errorf("events: %v", events)

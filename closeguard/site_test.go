@@ -86,6 +86,20 @@ func dial(t *testing.T, l *closetest.Listener, request string) *visit {
 	return &visit{c.(*closetest.PipeConn), t}
 }
 
+// ask connects to a server over TCP, outside of a bubble, and asks for a WebSocket.
+func ask(t *testing.T, server net.Addr) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", server.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := io.WriteString(c, askUpgrade); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // head reads an HTTP head, and nothing behind it.
 func (v *visit) head() string {
 	v.t.Helper()

@@ -222,7 +222,7 @@ func TestEndsBeforeThe101(t *testing.T) {
 				}
 				v.sees(want)
 				synctest.Wait()
-				if got := refusals(s.log.all()); got != "0" {
+				if got := refusals(s.log.Events()); got != "0" {
 					t.Errorf("refused: %s, want 0", got)
 				}
 			})
@@ -271,7 +271,7 @@ func TestClientClosesBeforeThe101(t *testing.T) {
 		if got, err := io.ReadAll(peer); string(got) != askUpgrade || err != nil {
 			t.Errorf("the server reads %q, %v", got, err)
 		}
-		if n := len(log.all()); n != 0 {
+		if n := len(log.Events()); n != 0 {
 			t.Errorf("%d events", n)
 		}
 		is(t, c.Close(), net.ErrClosed)

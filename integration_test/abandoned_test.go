@@ -18,13 +18,14 @@ import (
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/closeguard/cause"
+	"github.com/closeguard/ws/integration_test/leftovers"
 	"github.com/closeguard/ws/integration_test/rawpeer"
 )
 
 // abandonTo returns a server whose handler drops its connections, and what its
 // guard's observer was told.
 func abandonTo(t *testing.T, drop func(g *closeguard.Guard, w http.ResponseWriter, r *http.Request) error) (*closeguard.Guard, *visitor) {
-	seen := newEvents()
+	seen := new(events)
 	g, err := closeguard.New(closeguard.Options{BareClose: closeguard.GoingAway, Observers: []closeguard.Observer{seen}})
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +41,7 @@ func abandonTo(t *testing.T, drop func(g *closeguard.Guard, w http.ResponseWrite
 	})
 	v := &visitor{rawpeer.Dial(t, "ws"+strings.TrimPrefix(s.URL, "http")+"/peer"), "/peer", seen}
 	eventually(t, func() string { return "the server's goroutine has the connection" }, func() bool {
-		return len(running("net/http.(*conn).serve(")) == 0
+		return len(leftovers.Running("net/http.(*conn).serve(")) == 0
 	})
 	return g, v
 }
@@ -130,7 +131,7 @@ func TestAbandonedPlainCoderConnection(t *testing.T) {
 
 // Connections that no HTTP handler made are found too.
 func TestAbandonedRawConnection(t *testing.T) {
-	seen := newEvents()
+	seen := new(events)
 	g, err := closeguard.New(closeguard.Options{BareClose: closeguard.GoingAway, Observers: []closeguard.Observer{seen}})
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func TestDataBetweenThePeersCloseAndTheAnswer(t *testing.T) {
 	for _, scheme := range []string{"ws", "wss"} {
 		s := serve(t, scheme, closeguard.Options{}, slow)
 		for _, e := range endpoints {
-			t.Run(scheme+" "+e.path, func(t *testing.T) {
+			t.Run(scheme+" "+e.Path, func(t *testing.T) {
 				t.Parallel()
 				p := s.dial(t, e)
 				began := time.Now()
@@ -71,7 +71,7 @@ func TestManyMessagesBetweenThePeersCloseAndTheAnswer(t *testing.T) {
 			p.expect(t, rawpeer.Binary(make([]byte, 10000)))
 		}
 		answer := rawpeer.Close(4000, "")
-		if e.library == "coder" {
+		if e.Library == "coder" {
 			answer = rawpeer.Close(4000, "done")
 		}
 		p.expectEnd(t, rawpeer.FIN, answer)
@@ -111,7 +111,7 @@ func TestCloseHandlerThatAnswersNothing(t *testing.T) {
 		return err
 	})
 	each(t, func(t *testing.T, e endpoint) {
-		if e.library != "gorilla" {
+		if e.Library != "gorilla" {
 			return // coder has no such thing
 		}
 		p := s.dial(t, e)

@@ -165,7 +165,7 @@ func TestEveryCodeAPeerMayClose(t *testing.T) {
 func (c closeCase) run(t *testing.T, s *site, e endpoint) {
 	p := s.dial(t, e)
 	answer := c.gorilla
-	if e.library == "coder" {
+	if e.Library == "coder" {
 		answer = c.coder
 	}
 	for _, f := range c.first {

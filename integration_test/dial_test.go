@@ -21,6 +21,7 @@ import (
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 	"github.com/closeguard/ws/integration_test/sockets"
 )
 
@@ -59,7 +60,7 @@ func eachKind(t *testing.T, test func(t *testing.T, k clientKind)) {
 // dial connects a client to a raw server.
 func (k clientKind) dial(t *testing.T, opts closeguard.Options, answer ...rawpeer.Option) (dialled, socket, *visitor) {
 	t.Helper()
-	seen := newEvents()
+	seen := new(events)
 	opts.Observers = append(opts.Observers, seen)
 	if opts.BareClose == 0 {
 		opts.BareClose = closeguard.GoingAway // so that a bare close shows
@@ -235,7 +236,7 @@ func TestDialledReceivesTheServersClose(t *testing.T) {
 				}
 				server.expectEnd(t, rawpeer.FIN)
 				var ev closeguard.CloseEvent
-				if err := <-echoed; !errors.As(err, &ev) || kindOf(ev) != c.want.kind || ev.Code() != c.want.code {
+				if err := <-echoed; !errors.As(err, &ev) || record.KindOf(ev) != c.want.kind || ev.Code() != c.want.code {
 					t.Errorf("the client was told %v, want a close event", err)
 				}
 				sent, _ := closeguard.ParseCloseFrame(answer.Payload)
@@ -372,7 +373,7 @@ func TestDialledToARudeServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := <-got
-			expectCutOff(t, endpoint{library: k.library, adapter: true}, r, io.EOF)
+			expectCutOff(t, endpoint{Library: k.library, Adapter: true}, r, io.EOF)
 			if len(r.messages) != 1 {
 				t.Errorf("messages %q, want the whole one", r.messages)
 			}
@@ -400,7 +401,7 @@ func TestDialledToARudeServer(t *testing.T) {
 // A client that is refused has no connection, and there is no event of one.
 func TestDialIsRefused(t *testing.T) {
 	eachKind(t, func(t *testing.T, k clientKind) {
-		seen := newEvents()
+		seen := new(events)
 		g, err := closeguard.New(closeguard.Options{Observers: []closeguard.Observer{seen}})
 		if err != nil {
 			t.Fatal(err)
@@ -420,8 +421,8 @@ func TestDialIsRefused(t *testing.T) {
 		if _, _, err := k.connect(t, g, "ws"+strings.TrimPrefix(s.URL, "http"), config); err == nil {
 			t.Error("no error")
 		}
-		if seen.paths() != 0 {
-			t.Errorf("%d connections have events", seen.paths())
+		if len(seen.All()) != 0 {
+			t.Errorf("%d connections have events", len(seen.All()))
 		}
 	})
 }

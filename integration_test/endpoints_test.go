@@ -11,73 +11,26 @@ import (
 	coder "github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
 
-	coderadapter "github.com/closeguard/ws/adapters/coder"
-	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
 	"github.com/closeguard/ws/integration_test/sockets"
 )
 
-type socket = sockets.Socket
-
-// A handler serves one connection. Plain library code has nobody to take its error.
-type handler func(r *http.Request, s socket) error
-
-// An endpoint is one of the four ways to serve a guarded connection.
-type endpoint struct {
-	path    string
-	library string
-	adapter bool // the library's adapter, not plain code of the library's under the middleware
-	serve   func(*closeguard.Guard, handler) http.Handler
-}
-
-var endpoints = []endpoint{
-	{"/gorilla", "gorilla", true, func(g *closeguard.Guard, f handler) http.Handler {
-		return gorillaadapter.Handler(g, &gorillaUpgrader, func(r *http.Request, c *gorillaadapter.Conn) error {
-			return f(r, sockets.Gorilla{Conn: c})
-		})
-	}},
-	{"/coder", "coder", true, func(g *closeguard.Guard, f handler) http.Handler {
-		return coderadapter.Handler(g, &coderOptions, func(r *http.Request, c *coderadapter.Conn) error {
-			c.SetReadLimit(-1)
-			return f(r, sockets.Coder{Conn: c})
-		})
-	}},
-	{"/plain/gorilla", "gorilla", false, func(g *closeguard.Guard, f handler) http.Handler {
-		return g.Middleware(plainGorilla(f))
-	}},
-	{"/plain/coder", "coder", false, func(g *closeguard.Guard, f handler) http.Handler {
-		return g.Middleware(plainCoder(f))
-	}},
-}
-
-var (
-	gorillaUpgrader = gorilla.Upgrader{EnableCompression: true}
-	coderOptions    = coder.AcceptOptions{CompressionMode: coder.CompressionContextTakeover}
+type (
+	socket   = sockets.Socket
+	handler  = sockets.Handler
+	endpoint = sockets.Endpoint
 )
 
-func plainGorilla(f handler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		conn, err := gorillaUpgrader.Upgrade(w, r, nil)
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		f(r, sockets.Gorilla{Conn: conn})
-	}
+// settings are those of all servers here.
+var settings = sockets.Settings{
+	Upgrader:  gorilla.Upgrader{EnableCompression: true},
+	Accept:    coder.AcceptOptions{CompressionMode: coder.CompressionContextTakeover},
+	ReadLimit: -1,
 }
 
-func plainCoder(f handler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		conn, err := coder.Accept(w, r, &coderOptions)
-		if err != nil {
-			return
-		}
-		defer conn.CloseNow()
-		conn.SetReadLimit(-1)
-		f(r, sockets.Coder{Conn: conn})
-	}
-}
+// endpoints are the four ways to serve a guarded connection.
+var endpoints = settings.Endpoints()
 
 // echo sends each message back until the connection ends.
 func echo(_ *http.Request, s socket) error {
@@ -104,7 +57,7 @@ type site struct {
 // serve starts a site on "ws" or "wss". The guard's observer is the site's own.
 func serve(t testing.TB, scheme string, opts closeguard.Options, f handler) *site {
 	t.Helper()
-	s := &site{events: newEvents()}
+	s := &site{events: new(events)}
 	opts.Observers = append(opts.Observers, s.events)
 	if opts.BareClose == 0 {
 		opts.BareClose = closeguard.GoingAway // so that a bare close shows
@@ -115,7 +68,7 @@ func serve(t testing.TB, scheme string, opts closeguard.Options, f handler) *sit
 	}
 	mux := http.NewServeMux()
 	for _, e := range endpoints {
-		mux.Handle(e.path+"/{peer}", e.serve(guard, f))
+		mux.Handle(e.Path+"/{peer}", e.Serve(guard, f))
 	}
 	server := httptest.NewUnstartedServer(mux)
 	if scheme == "wss" {
@@ -140,7 +93,7 @@ type visitor struct {
 
 func (s *site) dial(t testing.TB, e endpoint, opts ...rawpeer.Option) *visitor {
 	t.Helper()
-	path := e.path + "/" + strconv.FormatInt(s.peers.Add(1), 10)
+	path := e.Path + "/" + strconv.FormatInt(s.peers.Add(1), 10)
 	return &visitor{rawpeer.Dial(t, s.url+path, opts...), path, s.events}
 }
 
@@ -197,6 +150,6 @@ func (v *visitor) event(t testing.TB) closeguard.CloseEvent {
 // each runs test on every endpoint.
 func each(t *testing.T, test func(t *testing.T, e endpoint)) {
 	for _, e := range endpoints {
-		t.Run(e.path, func(t *testing.T) { test(t, e) })
+		t.Run(e.Path, func(t *testing.T) { test(t, e) })
 	}
 }

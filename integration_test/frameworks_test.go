@@ -101,7 +101,7 @@ func TestRoutersAndOtherMiddleware(t *testing.T) {
 			for _, library := range []struct {
 				name    string
 				handler http.Handler
-			}{{"gorilla", plainGorilla(echo)}, {"coder", plainCoder(echo)}} {
+			}{{"gorilla", settings.PlainGorilla(echo)}, {"coder", settings.PlainCoder(echo)}} {
 				t.Run(library.name, func(t *testing.T) { tryRouter(t, library.name, tt.route, tt.build, library.handler) })
 			}
 		})
@@ -109,7 +109,7 @@ func TestRoutersAndOtherMiddleware(t *testing.T) {
 }
 
 func tryRouter(t *testing.T, library, route string, build func(*closeguard.Guard, http.Handler) http.Handler, h http.Handler) {
-	seen := newEvents()
+	seen := new(events)
 	g, err := closeguard.New(closeguard.Options{Observers: []closeguard.Observer{seen}})
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func tryRouter(t *testing.T, library, route string, build func(*closeguard.Guard
 	if no.Response.StatusCode != http.StatusForbidden {
 		t.Errorf("%s: a foreign origin got %s", library, no.Response.Status)
 	}
-	if h := seen.wait(t, "/room/2"); len(h.refused) != 1 || h.refused[0].Status != http.StatusForbidden {
+	if h := seen.wait(t, "/room/2"); len(h.Refused) != 1 || h.Refused[0].Status != http.StatusForbidden {
 		t.Errorf("%s: events %+v, want one Refused with 403", library, h)
 	}
 }

@@ -81,8 +81,8 @@ func refusers() map[string]http.Handler {
 		})
 	}
 	return map[string]http.Handler{
-		"gorilla": plainGorilla(echo),
-		"coder":   plainCoder(echo),
+		"gorilla": settings.PlainGorilla(echo),
+		"coder":   settings.PlainCoder(echo),
 		"401":     reason(http.StatusUnauthorized),
 		"500":     reason(http.StatusInternalServerError),
 		"silence": http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
@@ -133,7 +133,7 @@ func (zeros) Read(p []byte) (int, error) {
 // serveBoth serves a handler bare and guarded, each beside a page "/end".
 func serveBoth(t *testing.T, h http.Handler, guard func(*closeguard.Guard, http.Handler) http.Handler) (bare, guarded string, seen *events) {
 	t.Helper()
-	seen = newEvents()
+	seen = new(events)
 	g, err := closeguard.New(closeguard.Options{Observers: []closeguard.Observer{seen}})
 	if err != nil {
 		t.Fatal(err)
@@ -188,8 +188,8 @@ func TestRefusedRequest(t *testing.T) {
 		t.Run(tt.handler+" "+tt.name, func(t *testing.T) {
 			expectRefused(t, refusers()[tt.handler], (*closeguard.Guard).Middleware, tt.request, tt.status)
 			for _, e := range endpoints {
-				if e.adapter && e.library == tt.handler {
-					adapter := func(g *closeguard.Guard, _ http.Handler) http.Handler { return e.serve(g, echo) }
+				if e.Adapter && e.Library == tt.handler {
+					adapter := func(g *closeguard.Guard, _ http.Handler) http.Handler { return e.Serve(g, echo) }
 					expectRefused(t, refusers()[tt.handler], adapter, tt.request, tt.status)
 				}
 			}
@@ -206,16 +206,16 @@ func expectRefused(t *testing.T, h http.Handler, guard func(*closeguard.Guard, h
 		t.Errorf("guarded %.500q\nbare    %.500q", got, want)
 	}
 	if status < 0 {
-		if h := seen.of("/peer"); len(h.refused) != 0 {
-			t.Errorf("refused: %v", h.refused)
+		if h := seen.Of("/peer"); len(h.Refused) != 0 {
+			t.Errorf("refused: %v", h.Refused)
 		}
 		return
 	}
 	events := seen.wait(t, "/peer")
-	if events.opened != 0 || len(events.closed) != 0 || len(events.refused) != 1 || events.refused[0].Status != status {
+	if events.Opened != 0 || len(events.Closed) != 0 || len(events.Refused) != 1 || events.Refused[0].Status != status {
 		t.Fatalf("events %+v, want one Refused with status %d", events, status)
 	}
-	if info := events.refused[0].Connection(); info.Route != "/{peer}" || info.Remote == "" || info.Number != 0 {
+	if info := events.Refused[0].Connection(); info.Route != "/{peer}" || info.Remote == "" || info.Number != 0 {
 		t.Errorf("event of %+v, want the route, the peer's address and no number", info)
 	}
 }
@@ -224,7 +224,7 @@ func expectRefused(t *testing.T, h http.Handler, guard func(*closeguard.Guard, h
 func TestEarlyFrames(t *testing.T) {
 	s := serve(t, "ws", closeguard.Options{}, echo)
 	for _, e := range endpoints {
-		if e.library != "coder" {
+		if e.Library != "coder" {
 			continue
 		}
 		for _, tt := range []struct {
@@ -237,7 +237,7 @@ func TestEarlyFrames(t *testing.T) {
 			{"text and close", []rawpeer.Frame{hello, empty}, nil, []rawpeer.Frame{hello, empty}},
 			{"half a message", rawpeer.Fragments(hello, "ha", "lf")[:1], append(rawpeer.Fragments(hello, "ha", "lf")[1:], empty), []rawpeer.Frame{rawpeer.Text("half"), empty}},
 		} {
-			t.Run(e.path+" "+tt.name, func(t *testing.T) {
+			t.Run(e.Path+" "+tt.name, func(t *testing.T) {
 				p := s.dial(t, e, rawpeer.Early(tt.early...))
 				p.send(t, tt.send...)
 				p.expectEnd(t, rawpeer.FIN, tt.answer...)
@@ -269,7 +269,7 @@ func TestOtherRequestsAreUntouched(t *testing.T) {
 			t.Errorf("request %q\nguarded %q\nbare    %q", request, got, want)
 		}
 	}
-	if h := seen.of("/peer"); h.opened+len(h.refused)+len(h.closed) != 0 {
+	if h := seen.Of("/peer"); h.Opened+len(h.Refused)+len(h.Closed) != 0 {
 		t.Errorf("events %+v", h)
 	}
 }

@@ -100,11 +100,11 @@ func TestIllegalCloseThroughAnAdapter(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, e := range endpoints {
-				for _, way := range adapterWays[e.library] {
-					if !e.adapter || way.payload && tt.payload == "legal" {
+				for _, way := range adapterWays[e.Library] {
+					if !e.Adapter || way.payload && tt.payload == "legal" {
 						continue
 					}
-					t.Run(e.library+" "+way.name, func(t *testing.T) {
+					t.Run(e.Library+" "+way.name, func(t *testing.T) {
 						p := s.dial(t, e)
 						do <- func(s socket) error { return way.do(s, tt.code, tt.reason) }
 						p.send(t, hello)
@@ -272,7 +272,7 @@ func TestHandlerReturnsAnIllegalClose(t *testing.T) {
 		return closeguard.Error(1006, "lost", cause)
 	})
 	for _, e := range endpoints[:2] {
-		t.Run(e.path, func(t *testing.T) {
+		t.Run(e.Path, func(t *testing.T) {
 			p := s.dial(t, e)
 			p.expect(t, rawpeer.Close(1001, "lost"))
 			p.send(t, rawpeer.Close(1001, ""))

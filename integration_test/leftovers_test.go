@@ -2,16 +2,16 @@ package integration_test
 
 import (
 	"context"
+	"math"
 	"net/http"
-	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/leftovers"
 	"github.com/closeguard/ws/integration_test/rawpeer"
 )
 
@@ -74,37 +74,6 @@ func eventually(t *testing.T, what func() string, holds func() bool) {
 	}
 }
 
-// serving returns the stacks of goroutines that work on a server's connections.
-func serving() []string {
-	return running("/closeguard.(", "gorilla/websocket.", "coder/websocket.", "net/http.(*conn).")
-}
-
-// running returns the stacks in which one of the parts occurs.
-func running(parts ...string) []string {
-	stacks := make([]byte, 4<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	var found []string
-	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
-		if slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(stack, part) }) {
-			found = append(found, stack)
-		}
-	}
-	return found
-}
-
-func descriptors(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	switch {
-	case err == nil:
-	case os.Getenv("CI") != "":
-		t.Fatal(err)
-	default:
-		t.Skip(err)
-	}
-	return len(entries)
-}
-
 // live is how much is on the heap after two collections.
 func live() uint64 {
 	runtime.GC()
@@ -123,34 +92,31 @@ func TestRudePeersLeaveNothingBehind(t *testing.T) {
 			s := serve(t, scheme, closeguard.Options{
 				CloseIdle: closeIdle, CloseTimeout: closeTimeout, Observers: []closeguard.Observer{&count},
 			}, obey)
-			s.events.forget = true
+			s.events.Off = true
 			round := func(t *testing.T) {
 				var all []*rawpeer.Peer
 				want := count.closed.Load() + peers
 				for i := range peers {
 					r := rudenesses[i%len(rudenesses)]
 					order := orders[i/len(rudenesses)%len(orders)]
-					p := rawpeer.Dial(t, s.url+endpoints[i%len(endpoints)].path+"/peer", rawpeer.ReadBuffer(4<<10))
+					p := rawpeer.Dial(t, s.url+endpoints[i%len(endpoints)].Path+"/peer", rawpeer.ReadBuffer(4<<10))
 					if err := p.Write(rawpeer.Text(order)); err != nil {
 						t.Fatal(err)
 					}
 					p.WriteBytes(r.begin) // fails where the order was to abort
 					all = append(all, p)
 				}
-				eventually(t, func() string { return strings.Join(serving(), "\n\n") }, func() bool { return count.closed.Load() == want })
+				eventually(t, func() string { return strings.Join(leftovers.Working(), "\n\n") }, func() bool { return count.closed.Load() == want })
 				for _, p := range all {
 					p.TCP.Close()
 				}
 			}
-			goroutines, open := len(serving()), descriptors(t)
-			over := func() bool { return len(serving()) <= goroutines }
-			stacks := func() string { return strings.Join(serving(), "\n\n") }
+			goroutines, open := len(leftovers.Working()), leftovers.Descriptors(t)
 			t.Run("first", round) // what is made once and kept is made here
-			eventually(t, stacks, over)
+			leftovers.Settle(t, 10*time.Second, goroutines, math.MaxInt)
 			heap := live()
 			t.Run("second", round)
-			eventually(t, stacks, over)
-			eventually(t, func() string { return "descriptors are open" }, func() bool { return descriptors(t) <= open })
+			leftovers.Settle(t, 10*time.Second, goroutines, open)
 			if more := int64(live() - heap); more > peers*perPeer {
 				t.Errorf("%d bytes are kept for each of %d connections, want at most %d", more/peers, peers, perPeer)
 			} else {

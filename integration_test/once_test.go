@@ -12,6 +12,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // looks are the kinds of close events that handlers were given, by path.
@@ -25,7 +26,7 @@ func (l *looks) take(path string, err error) {
 	if errors.As(err, &ev) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.byPath[path] = append(l.byPath[path], kindOf(ev))
+		l.byPath[path] = append(l.byPath[path], record.KindOf(ev))
 	}
 }
 
@@ -221,9 +222,9 @@ func TestOneCloseEventForEach101(t *testing.T) {
 			kinds := map[string]int{}
 			for _, path := range opened {
 				ev := s.events.close(t, path)
-				kinds[kindOf(ev)]++
+				kinds[record.KindOf(ev)]++
 				for _, kind := range seen.of(path) {
-					if kind != kindOf(ev) {
+					if kind != record.KindOf(ev) {
 						t.Errorf("%s: the handler was told %q, the observer %v", path, kind, ev)
 					}
 				}
@@ -232,11 +233,11 @@ func TestOneCloseEventForEach101(t *testing.T) {
 				}
 			}
 			for _, path := range refused {
-				if h := s.events.wait(t, path); h.opened+len(h.closed) != 0 || len(h.refused) != 1 {
+				if h := s.events.wait(t, path); h.Opened+len(h.Closed) != 0 || len(h.Refused) != 1 {
 					t.Errorf("%s: events %+v, want one Refused", path, h)
 				}
 			}
-			if all := s.events.paths(); all != len(opened)+len(refused) {
+			if all := len(s.events.All()); all != len(opened)+len(refused) {
 				t.Errorf("events of %d connections, want %d", all, len(opened)+len(refused))
 			}
 			if len(kinds) != 3 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // Limits short enough to wait for, and how much later than at a limit
@@ -150,7 +151,7 @@ var closers = []struct {
 	want func(e endpoint) closeguard.CloseFrame
 }{
 	{"the handler returns", func(_ *site, run *session, _ *closeguard.Handle) { close(run.leave) }, func(e endpoint) closeguard.CloseFrame {
-		if e.adapter {
+		if e.Adapter {
 			return closeguard.CloseFrame{Code: closeguard.NormalClosure}
 		}
 		return closeguard.CloseFrame{Code: closeguard.GoingAway}
@@ -203,10 +204,10 @@ func TestRudePeersAreEndedWithinTheLimits(t *testing.T) {
 					}
 				}
 				for i, m := range meetings {
-					t.Run(m.e.path+" "+m.r.name, func(t *testing.T) {
+					t.Run(m.e.Path+" "+m.r.name, func(t *testing.T) {
 						ev := m.v.event(t)
 						<-all.of(m.v.path).over
-						over := m.v.events.wait(t, m.v.path).at
+						over := m.v.events.wait(t, m.v.path).At
 						m.expect(t, scheme, closer.name, closer.want(m.e), ev, over.Sub(began), over.Sub(<-due[i]))
 						m.v.TCP.Close() // ends what goes on for ever
 					})
@@ -268,7 +269,7 @@ func TestFrameOfAStuckWriterIsFinished(t *testing.T) {
 		}
 		p.send(t, last)
 		p.expectEnd(t, rawpeer.FIN)
-		if ev := p.event(t); !ev.Clean() || kindOf(ev) != "local closed" {
+		if ev := p.event(t); !ev.Clean() || record.KindOf(ev) != "local closed" {
 			t.Errorf("event %v, want a clean local close", ev)
 		}
 	})
@@ -285,7 +286,7 @@ func TestPeerThatSendsTooMuchIsEnded(t *testing.T) {
 			for p.WriteBytes(message) == nil {
 				sent += len(message)
 			}
-			if ev := p.event(t); !errors.Is(ev, closeguard.ErrCloseBytes) || kindOf(ev) != "local closed" || sent < closeBytes {
+			if ev := p.event(t); !errors.Is(ev, closeguard.ErrCloseBytes) || record.KindOf(ev) != "local closed" || sent < closeBytes {
 				t.Errorf("%s: event %v after %d bytes, want ErrCloseBytes", scheme, ev, sent)
 			}
 		})

@@ -226,11 +226,11 @@ func expectCutOff(t *testing.T, e endpoint, got received, eof error) {
 	case eof == nil && !got.corrupt && !errors.Is(err, syscall.ECONNRESET): // the kernel tells a reset once
 		t.Errorf("error %v, want a reset", err)
 	case eof == nil:
-	case e.library == "coder" && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
+	case e.Library == "coder" && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
 		t.Errorf("error %v, which coder takes for the end of the message", err)
-	case e.library == "gorilla" && eof == io.EOF && (!errors.As(err, &ce) || ce.Code != 1006):
+	case e.Library == "gorilla" && eof == io.EOF && (!errors.As(err, &ce) || ce.Code != 1006):
 		t.Errorf("error %v, want the library's 1006", err)
-	case e.library == "gorilla" && eof == io.ErrUnexpectedEOF && !errors.Is(err, eof):
+	case e.Library == "gorilla" && eof == io.ErrUnexpectedEOF && !errors.Is(err, eof):
 		t.Errorf("error %v, want %v", err, eof)
 	}
 	expectEvent(t, e, err)
@@ -239,7 +239,7 @@ func expectCutOff(t *testing.T, e endpoint, got received, eof error) {
 // expectEvent wants an adapter's error to be a close event, a library's not.
 func expectEvent(t *testing.T, e endpoint, err error) {
 	t.Helper()
-	if ev := closeguard.CloseEvent(nil); errors.As(err, &ev) != e.adapter {
+	if ev := closeguard.CloseEvent(nil); errors.As(err, &ev) != e.Adapter {
 		t.Errorf("error %T %v; want a close event through the adapters only", err, err)
 	}
 }
@@ -278,7 +278,7 @@ func TestPeersDeathBetweenMessages(t *testing.T) {
 						if !errors.Is(r.err, syscall.ECONNRESET) {
 							t.Errorf("error %v, want a reset", r.err)
 						}
-					case e.library == "coder", death.eof == io.ErrUnexpectedEOF:
+					case e.Library == "coder", death.eof == io.ErrUnexpectedEOF:
 						if !errors.Is(r.err, death.eof) {
 							t.Errorf("error %v, want %v", r.err, death.eof)
 						}

@@ -25,16 +25,12 @@ func (c kitConn) WriteMessage(p []byte) error {
 
 func (c kitConn) Close() error { return c.CloseNow() }
 
-// errTooBig is the library's error for a message over the read limit, which the oldest
-// release doesn't have: see newest_test.go.
-var errTooBig error
-
 func TestConformance(t *testing.T) {
 	closetest.TestAdapter(t, closetest.Adapter{
 		Handler: func(g *closeguard.Guard, f func(closetest.Conn) error) http.Handler {
 			return coder.Handler(g, nil, func(_ *http.Request, c *coder.Conn) error { return f(kitConn{c}) })
 		},
-		PeerCode: func(err error) int { return int(websocket.CloseStatus(err)) },
+		PeerCode: peerCode,
 		TooBig:   errTooBig,
 	})
 }

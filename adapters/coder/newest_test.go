@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/adapters/coder"
+	"github.com/closeguard/ws/adapters/internal/twintest"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
@@ -20,7 +21,7 @@ import (
 // What the library does only in newer releases than the oldest one, which go.mod
 // requires: make newest runs these tests, too.
 
-func init() { errTooBig = websocket.ErrMessageTooBig } // from 1.8.14 on
+var errTooBig = websocket.ErrMessageTooBig // from 1.8.14 on
 
 // What CloseNow returns is what the library's returns on a bare connection.
 func TestWhatCloseNowReturns(t *testing.T) {
@@ -32,31 +33,31 @@ func TestWhatCloseNowReturns(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name   string
-		before func(c closer, p *peer)
+		before func(c closer, p *twintest.Peer)
 		closed bool // the first is net.ErrClosed
 	}{
-		{"at once", func(closer, *peer) {}, false},
-		{"after Close", func(c closer, p *peer) {
-			go p.end()
+		{"at once", func(closer, *twintest.Peer) {}, false},
+		{"after Close", func(c closer, p *twintest.Peer) {
+			go p.End()
 			c.Close(4000, "")
 		}, true},
-		{"after the peer's Close", func(c closer, p *peer) {
-			p.send(frame(0x88, closePayload(1000, "")))
+		{"after the peer's Close", func(c closer, p *twintest.Peer) {
+			p.Send(twintest.Frame(0x88, twintest.ClosePayload(1000, "")))
 			c.Read(context.Background())
 		}, true},
-		{"after the peer's Close, by CloseRead", func(c closer, p *peer) {
-			p.send(frame(0x88, closePayload(1000, "")))
+		{"after the peer's Close, by CloseRead", func(c closer, p *twintest.Peer) {
+			p.Send(twintest.Frame(0x88, twintest.ClosePayload(1000, "")))
 			<-c.CloseRead(context.Background()).Done()
 		}, true},
-		{"after the end of TCP", func(c closer, p *peer) {
+		{"after the end of TCP", func(c closer, p *twintest.Peer) {
 			p.UnderlyingConn().(*net.TCPConn).CloseWrite()
 			c.Read(context.Background())
 		}, false},
-		{"after the end of TCP, by CloseRead", func(c closer, p *peer) {
+		{"after the end of TCP, by CloseRead", func(c closer, p *twintest.Peer) {
 			p.UnderlyingConn().(*net.TCPConn).CloseWrite()
 			<-c.CloseRead(context.Background()).Done()
 		}, false},
-		{"after a context's end", func(c closer, _ *peer) {
+		{"after a context's end", func(c closer, _ *twintest.Peer) {
 			ctx, cancel := context.WithCancel(context.Background())
 			time.AfterFunc(time.Millisecond, cancel)
 			c.Read(ctx)
@@ -65,7 +66,7 @@ func TestWhatCloseNowReturns(t *testing.T) {
 		for _, guarded := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, guarded %t", tt.name, guarded), func(t *testing.T) {
 				conns, done := make(chan closer, 1), make(chan struct{})
-				s := start(t, nil, closeguard.Options{}, func(g *closeguard.Guard) http.Handler {
+				s := twintest.Start(t, nil, closeguard.Options{}, func(g *closeguard.Guard) http.Handler {
 					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						if guarded {
 							c, err := coder.Accept(g, w, r, &options)
@@ -84,8 +85,8 @@ func TestWhatCloseNowReturns(t *testing.T) {
 					})
 				})
 				defer close(done)
-				p := dial(t, s)
-				c := within(t, "Accept", conns)
+				p := s.Dial(t)
+				c := twintest.Within(t, "Accept", conns)
 				tt.before(c, p)
 				for i, closed := range []bool{tt.closed, true, true} {
 					if err := c.CloseNow(); errors.Is(err, net.ErrClosed) != closed || err != nil && !closed {
@@ -93,7 +94,7 @@ func TestWhatCloseNowReturns(t *testing.T) {
 					}
 				}
 				if guarded {
-					s.event(t)
+					s.Event(t)
 				}
 			})
 		}
@@ -106,7 +107,7 @@ func TestAContextThatHasEndedBefore(t *testing.T) {
 	for i := range 6 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			s, c, p := connect(t, closeguard.Options{})
+			s, c, p := adapter.Connect(t, closeguard.Options{})
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			go func() {
@@ -121,8 +122,8 @@ func TestAContextThatHasEndedBefore(t *testing.T) {
 					t.Fatalf("the peer saw %v", err)
 				}
 			}
-			ev := s.event(t)
-			expectEvent(t, ev, "dropped")
+			ev := s.Event(t)
+			twintest.ExpectEvent(t, ev, "dropped")
 			if !errors.Is(ev, context.Canceled) {
 				t.Errorf("%v is not %v", ev, context.Canceled)
 			}

@@ -1,24 +1,20 @@
 package coder_test
 
 import (
-	"context"
-	"errors"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/closeguard/ws/adapters/coder"
+	"github.com/closeguard/ws/adapters/internal/twintest"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/coder/websocket"
-	gorilla "github.com/gorilla/websocket"
 )
 
 // A nil argument is an error that names function and argument.
 func TestNilArguments(t *testing.T) {
-	g := newGuard(t, closeguard.Options{})
+	g := twintest.NewGuard(t, closeguard.Options{})
 	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
 	accept := func(g *closeguard.Guard, w http.ResponseWriter, r *http.Request) error {
 		_, err := coder.Accept(g, w, r, nil)
@@ -53,164 +49,5 @@ func TestNilArguments(t *testing.T) {
 		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
 			t.Errorf("got %v, want an error that says %q", tt.err, tt.want)
 		}
-	}
-}
-
-// Handler has no error result: it answers each request with 500.
-func TestHandlerAnswersNilArgumentsWith500(t *testing.T) {
-	g := newGuard(t, closeguard.Options{})
-	f := func(*http.Request, *coder.Conn) error { return nil }
-	for want, h := range map[string]http.Handler{
-		"coder.Handler: guard is nil": coder.Handler(nil, &options, f),
-		"coder.Handler: f is nil":     coder.Handler(g, &options, nil),
-	} {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
-		if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), want) {
-			t.Errorf("answered %d %q, want 500 and %q", w.Code, w.Body, want)
-		}
-	}
-}
-
-// A request that is no upgrade gets the library's answer.
-func TestAFailedAcceptHasBeenAnswered(t *testing.T) {
-	failed := make(chan error, 1)
-	s := start(t, nil, closeguard.Options{}, func(g *closeguard.Guard) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, err := coder.Accept(g, w, r, &options)
-			failed <- err
-		})
-	})
-	resp, err := http.Get("http" + strings.TrimPrefix(s.url, "ws"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != http.StatusUpgradeRequired || len(body) == 0 {
-		t.Errorf("answered %s %q", resp.Status, body)
-	}
-	if err := within(t, "Accept", failed); err == nil {
-		t.Error("Accept returned no error")
-	}
-}
-
-// After Shutdown has begun nothing opens.
-func TestAcceptAfterShutdown(t *testing.T) {
-	failed := make(chan error, 1)
-	s := start(t, nil, closeguard.Options{}, func(g *closeguard.Guard) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, err := coder.Accept(g, w, r, &options)
-			failed <- err
-		})
-	})
-	if _, err := s.guard.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	_, resp, err := s.dialer.Dial(s.url, nil)
-	if err == nil || resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("the client got %v, %v; want a 503", resp, err)
-	}
-	if err := within(t, "Accept", failed); !errors.Is(err, closeguard.ErrShutdown) {
-		t.Errorf("Accept: %v, want ErrShutdown", err)
-	}
-}
-
-// Wrap takes over what the middleware guards already.
-func TestWrap(t *testing.T) {
-	other := newGuard(t, closeguard.Options{})
-	for _, tt := range []struct {
-		name string
-		wrap func(g *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*coder.Conn, error)
-		want string // of the error, "": none
-	}{
-		{"a connection of this guard", func(g *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*coder.Conn, error) {
-			return coder.Wrap(g, r, ws)
-		}, ""},
-		{"by its request", func(_ *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*coder.Conn, error) {
-			return coder.FromRequest(r, ws)
-		}, ""},
-		{"a connection of another guard", func(_ *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*coder.Conn, error) {
-			return coder.Wrap(other, r, ws)
-		}, "another guard"},
-		{"twice", func(g *closeguard.Guard, r *http.Request, ws *websocket.Conn) (*coder.Conn, error) {
-			if _, err := coder.Wrap(g, r, ws); err != nil {
-				return nil, err
-			}
-			return coder.Wrap(g, r, ws)
-		}, "wrapped already"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, nil, closeguard.Options{}, func(g *closeguard.Guard) http.Handler {
-				return g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					ws, err := websocket.Accept(w, r, &options)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					defer ws.CloseNow()
-					c, err := tt.wrap(g, r, ws)
-					switch {
-					case tt.want == "" && err != nil, tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
-						t.Errorf("Wrap: %v, want an error that says %q", err, tt.want)
-					case err == nil && !c.Guarded():
-						t.Error("not guarded")
-					case err == nil:
-						c.CloseWith(context.Background(), 4000, "wrapped")
-					}
-				}))
-			})
-			want := `4000 "wrapped"`
-			if tt.want != "" {
-				want = "1001"
-			}
-			if got := dial(t, s).end(); got != want {
-				t.Errorf("the peer saw %s, want %s", got, want)
-			}
-			if ev := s.event(t); !ev.Clean() || !ev.Connection().Guarded {
-				t.Errorf("event %v, want a clean close of a guarded connection", ev)
-			}
-		})
-	}
-}
-
-// FromRequest says so where no guard guards the connection, and then the program may go
-// on with it.
-func TestFromRequestWithoutAGuard(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		above func(g *closeguard.Guard, h http.Handler) http.Handler
-	}{
-		{"no middleware", func(_ *closeguard.Guard, h http.Handler) http.Handler { return h }},
-		{"the handler goes round the guard", func(g *closeguard.Guard, h http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				g.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) })).ServeHTTP(w, r)
-			})
-		}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			g := newGuard(t, closeguard.Options{ErrorLog: slog.New(slog.DiscardHandler)})
-			failed := make(chan error, 1)
-			s := httptest.NewServer(tt.above(g, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				ws, err := websocket.Accept(w, r, &options)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				defer ws.CloseNow()
-				_, err = coder.FromRequest(r, ws)
-				failed <- err
-			})))
-			defer s.Close()
-			p, _, err := gorilla.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+"/chat", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close()
-			const says = `closeguard: coder.FromRequest: no guard guards the connection of the request for "/chat": its handler has to be below Guard.Middleware`
-			if err := within(t, "FromRequest", failed); err == nil || !strings.HasPrefix(err.Error(), says) {
-				t.Errorf("FromRequest: %v", err)
-			}
-		})
 	}
 }

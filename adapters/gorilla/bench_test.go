@@ -1,17 +1,12 @@
 package gorilla_test
 
 import (
-	"bufio"
-	"encoding/binary"
-	"fmt"
 	"io"
-	"math"
 	"net/http"
-	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/closeguard/ws/adapters/gorilla"
+	"github.com/closeguard/ws/adapters/internal/twintest"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/gorilla/websocket"
 )
@@ -25,22 +20,18 @@ type messenger interface {
 	Close() error
 }
 
-// The ways to echo one message.
-var echoes = []struct {
-	name  string
-	extra float64 // allocations per message of the adapter's
-	echo  func(c messenger) error
-}{
-	{"ReadMessage and WriteMessage", 0, func(c messenger) error {
+// The ways to echo messages.
+var echoes = []twintest.Echo{
+	echoing("ReadMessage and WriteMessage", 0, func(c messenger) error {
 		kind, message, err := c.ReadMessage()
 		if err != nil {
 			return err
 		}
 		return c.WriteMessage(kind, message)
-	}},
+	}),
 	// A reader that the program still holds must not read the next message, and
 	// a writer not write into it: each message has its own, 24 bytes each.
-	{"NextReader and NextWriter", 2, func(c messenger) error {
+	echoing("NextReader and NextWriter", 2, func(c messenger) error {
 		kind, r, err := c.NextReader()
 		if err != nil {
 			return err
@@ -53,19 +44,22 @@ var echoes = []struct {
 			return err
 		}
 		return w.Close()
-	}},
+	}),
 }
 
-// The ways to serve a connection.
-var ways = []struct {
-	name  string
-	serve func(g *closeguard.Guard, echo func(messenger) error) http.Handler
-}{
-	{"bare", func(_ *closeguard.Guard, echo func(messenger) error) http.Handler { return plain(echo) }},
-	{"plain guarded", func(g *closeguard.Guard, echo func(messenger) error) http.Handler { return g.Middleware(plain(echo)) }},
-	{"adapter", func(g *closeguard.Guard, echo func(messenger) error) http.Handler {
-		return gorilla.Handler(g, new(websocket.Upgrader), func(_ *http.Request, c *gorilla.Conn) error { return repeat(c, echo) })
-	}},
+func TestAllocationsPerMessage(t *testing.T) { twintest.AllocationsPerMessage(t, echoes) }
+
+func BenchmarkEcho(b *testing.B) { twintest.BenchmarkEcho(b, echoes) }
+
+// echoing repeats echo, which echoes one message.
+func echoing(name string, extra float64, echo func(messenger) error) twintest.Echo {
+	return twintest.Echo{
+		Name: name, Extra: extra,
+		Bare: plain(echo),
+		Adapter: func(g *closeguard.Guard) http.Handler {
+			return gorilla.Handler(g, new(websocket.Upgrader), func(_ *http.Request, c *gorilla.Conn) error { return repeat(c, echo) })
+		},
+	}
 }
 
 func plain(echo func(messenger) error) http.Handler {
@@ -83,106 +77,6 @@ func repeat(c messenger, echo func(messenger) error) error {
 	for {
 		if err := echo(c); err != nil {
 			return err
-		}
-	}
-}
-
-// echoing returns a function that sends a message of that size over TCP and
-// reads it back, which allocates nothing itself.
-func echoing(tb testing.TB, handler http.Handler, size int) func() {
-	server := httptest.NewServer(handler)
-	ws, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(server.URL, "http"), nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		ws.Close()
-		server.Close()
-	})
-	nc := ws.UnderlyingConn()
-	message := frame(0x82, string(make([]byte, size)))
-	from, buf := bufio.NewReader(nc), make([]byte, size+8)
-	return func() {
-		if _, err := nc.Write(message); err != nil {
-			tb.Fatal(err)
-		}
-		if n, err := receive(from, buf); n != size || err != nil {
-			tb.Fatalf("%d bytes came back, %v; want %d", n, err, size)
-		}
-	}
-}
-
-// receive reads a message, of one frame or several, and returns its length.
-func receive(from *bufio.Reader, buf []byte) (n int, err error) {
-	for {
-		if _, err := io.ReadFull(from, buf[:2]); err != nil {
-			return n, err
-		}
-		final, length := buf[0]&0x80 != 0, int(buf[1])
-		switch length {
-		case 126:
-			_, err = io.ReadFull(from, buf[:2])
-			length = int(binary.BigEndian.Uint16(buf))
-		case 127:
-			_, err = io.ReadFull(from, buf[:8])
-			length = int(binary.BigEndian.Uint64(buf))
-		}
-		if err == nil {
-			_, err = io.ReadFull(from, buf[:length])
-		}
-		if n += length; final || err != nil {
-			return n, err
-		}
-	}
-}
-
-var sizes = []int{64, 4 << 10, 64 << 10}
-
-// The guard allocates nothing per message, and neither does the adapter but
-// where the table says so.
-func TestAllocationsPerMessage(t *testing.T) {
-	const messages = 40 // per run, so that what others allocate meanwhile makes no difference
-	for _, e := range echoes {
-		for _, size := range sizes {
-			t.Run(fmt.Sprintf("%s/%d bytes", e.name, size), func(t *testing.T) {
-				more := map[string]float64{}
-				for _, way := range ways {
-					g := newGuard(t, closeguard.Options{})
-					roundTrip := echoing(t, way.serve(g, e.echo), size)
-					allocs := testing.AllocsPerRun(1, func() {
-						for range messages {
-							roundTrip()
-						}
-					})
-					if way.name == "bare" {
-						more["bare"] = allocs
-						continue
-					}
-					more[way.name] = math.Round((allocs - more["bare"]) / messages)
-				}
-				if more["plain guarded"] != 0 || more["adapter"] != e.extra {
-					t.Errorf("allocations per message more than bare: %v guarded, %v with the adapter; want 0 and %v",
-						more["plain guarded"], more["adapter"], e.extra)
-				}
-			})
-		}
-	}
-}
-
-func BenchmarkEcho(b *testing.B) {
-	for _, e := range echoes {
-		for _, size := range sizes {
-			for _, way := range ways {
-				b.Run(fmt.Sprintf("%s/%d/%s", e.name, size, way.name), func(b *testing.B) {
-					g := newGuard(b, closeguard.Options{})
-					roundTrip := echoing(b, way.serve(g, e.echo), size)
-					b.SetBytes(int64(size))
-					b.ReportAllocs()
-					for b.Loop() {
-						roundTrip()
-					}
-				})
-			}
 		}
 	}
 }

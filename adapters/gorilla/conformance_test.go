@@ -1,7 +1,6 @@
 package gorilla_test
 
 import (
-	"errors"
 	"net/http"
 	"testing"
 
@@ -30,13 +29,7 @@ func TestConformance(t *testing.T) {
 				return f(kitConn{c})
 			})
 		},
-		PeerCode: func(err error) int {
-			var ce *websocket.CloseError
-			if errors.As(err, &ce) {
-				return ce.Code
-			}
-			return 0
-		},
-		TooBig: websocket.ErrReadLimit,
+		PeerCode: peerCode,
+		TooBig:   websocket.ErrReadLimit,
 	})
 }

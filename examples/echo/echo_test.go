@@ -26,6 +26,7 @@ import (
 	gorillaws "github.com/gorilla/websocket"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/closetest"
 )
 
 // asProcess makes the test binary the command itself.
@@ -53,21 +54,18 @@ var (
 // site is the example on a port of its own.
 type site struct {
 	*httptest.Server
-	ended chan closeguard.CloseEvent // what closes.json has already
+	events closetest.Recorder // what closes.json has already
+	taken  int                // of the close events, by the test
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{ended: make(chan closeguard.CloseEvent, 100)}
+	s := new(site)
 	kept := new(closes)
 	guard, err := closeguard.New(closeguard.Options{
 		Attrs:     attrs,
 		BareClose: closeguard.InternalError, // as the program has it
-		Observers: []closeguard.Observer{kept, closeguard.ObserverFunc(func(_ context.Context, ev closeguard.Event) {
-			if ev, ok := ev.(closeguard.CloseEvent); ok {
-				s.ended <- ev
-			}
-		})},
+		Observers: []closeguard.Observer{kept, &s.events},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -85,13 +83,14 @@ func newSite(t *testing.T) *site {
 // end is the next connection's.
 func (s *site) end(t *testing.T) closeguard.CloseEvent {
 	t.Helper()
-	select {
-	case ev := <-s.ended:
-		return ev
-	case <-time.After(patience):
-		t.Fatal("no close event")
-		return nil
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	all, err := s.events.WaitClosed(ctx, s.taken+1)
+	if err != nil {
+		t.Fatal(err)
 	}
+	s.taken++
+	return all[s.taken-1]
 }
 
 func (s *site) closes(t *testing.T, query string) []map[string]any {

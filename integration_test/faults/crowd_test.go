@@ -188,7 +188,7 @@ func (c *crowd) squall(worker int, n, seed uint64) {
 	var coming, visiting, shaking sync.WaitGroup
 	early := random.IntN(6) == 0 // in the opening handshakes, too
 	for i := range who {
-		endpoint := endpoints[random.IntN(len(endpoints))].path
+		endpoint := endpoints[random.IntN(len(endpoints))].Path
 		who[i] = draw(random, fmt.Sprintf("%s/%d-%d-%d", endpoint, worker, n, i))
 		c.mu.Lock()
 		c.visitors[who[i].path] = who[i]
@@ -220,39 +220,41 @@ func (c *crowd) squall(worker int, n, seed uint64) {
 
 // judge compares all events with all records.
 func (c *crowd) judge() {
-	c.events.mu.Lock()
-	defer c.events.mu.Unlock()
+	events := c.events.All()
 	kinds, opened, hidden := map[string]int{}, 0, 0
 	for path, r := range c.All() {
-		h := c.events.byPath[path]
+		h := events[path]
 		v := c.visitors[path]
-		if h == nil {
-			h = &history{}
-		}
 		if !r.Switched() {
 			if unsent(path, r, h) {
 				hidden++
-			} else if h.opened+len(h.closed) > 0 {
-				c.Errorf("%s: %d opened, %v, and no 101 left but %q, %v", path, h.opened, h.closed, r.Out.Head, r.Out.Err)
+			} else if h.Opened+len(h.Closed) > 0 {
+				c.Errorf("%s: %d opened, %v, and no 101 left but %q, %v", path, h.Opened, h.Closed, r.Out.Head, r.Out.Err)
 			}
 			continue
 		}
 		opened++
-		if h.opened != 1 || len(h.closed) != 1 {
-			c.Errorf("%s%s: %d opened, %v; want one of each", path, v.query, h.opened, h.closed)
+		if h.Opened != 1 || len(h.Closed) != 1 {
+			c.Errorf("%s%s: %d opened, %v; want one of each", path, v.query, h.Opened, h.Closed)
 			continue
 		}
-		ev := h.closed[0]
+		ev := h.Closed[0]
 		for _, misfit := range r.Misfits(ev, answers) {
-			c.Errorf("%s%s: %s\n\t%s\n\t%s\n\ton the wire: %s", path, v.query, misfit, eventText(ev), ev, r.Order())
+			c.Errorf("%s%s: %s\n\t%s\n\t%s\n\ton the wire: %s", path, v.query, misfit, record.Full(ev), ev, r.Order())
 		}
 		if v.read != nil && record.CloseText(v.read) != record.CloseText(r.Out.Close) {
 			c.Errorf("%s%s: the peer read %s, the server's side wrote %s", path, v.query, record.CloseText(v.read), record.CloseText(r.Out.Close))
 		}
 		kinds[sortOf(ev)]++
 	}
-	if len(c.events.byPath) > opened+hidden {
-		c.Errorf("events of %d connections, opened were %d", len(c.events.byPath), opened+hidden)
+	told := 0 // of connections, and not of requests that were refused
+	for _, h := range events {
+		if h.Opened+len(h.Closed) > 0 {
+			told++
+		}
+	}
+	if told > opened+hidden {
+		c.Errorf("events of %d connections, opened were %d", told, opened+hidden)
 	}
 	if opened == 0 {
 		c.Error("nobody came")
@@ -273,18 +275,17 @@ func (c *crowd) judge() {
 // door closed.
 func (c *crowd) forget() {
 	c.Forget()
-	c.events.mu.Lock()
-	defer c.events.mu.Unlock()
-	c.events.byPath, c.visitors = map[string]*history{}, nil
+	c.events.Forget()
+	c.visitors = nil
 }
 
 // unsent reports whether the connection has the events of one whose 101 net/http
 // wrote, which doesn't tell that it failed.
-func unsent(path string, r *record.Record, h *history) bool {
-	if !strings.Contains(path, "coder") || r.Out.Err == nil || h.opened != 1 || len(h.closed) != 1 {
+func unsent(path string, r *record.Record, h record.History) bool {
+	if !strings.Contains(path, "coder") || r.Out.Err == nil || h.Opened != 1 || len(h.Closed) != 1 {
 		return false
 	}
-	_, dropped := h.closed[0].(*closeguard.Dropped)
+	_, dropped := h.Closed[0].(*closeguard.Dropped)
 	return dropped
 }
 
@@ -294,8 +295,8 @@ func sortOf(ev closeguard.CloseEvent) string {
 	if ev.Clean() {
 		return kind + " clean"
 	}
-	if _, causes, ok := strings.Cut(eventText(ev), ": "); ok {
-		return kind + ": " + causes
+	if why := record.Why(ev); len(why) > 0 {
+		return kind + ": " + strings.Join(why, " and ")
 	}
 	return kind
 }

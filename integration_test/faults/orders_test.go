@@ -5,10 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // An order is what a peer of the crowd tells the server's handler to do after
@@ -40,7 +40,7 @@ var orders = []order{
 		closeguard.FromContext(r.Context()).Abort()
 		return false, nil
 	}},
-	{"drop", func(*http.Request, socket) (bool, error) { return true, errDropped }},
+	{"drop", func(*http.Request, socket) (bool, error) { return true, sockets.ErrDropped }},
 	{"pour", func(_ *http.Request, s socket) (bool, error) {
 		for message := make([]byte, 64<<10); ; {
 			if err := s.Write(false, message); err != nil {
@@ -48,28 +48,7 @@ var orders = []order{
 			}
 		}
 	}},
-	{"writeBeside", func(_ *http.Request, s socket) (bool, error) {
-		over := make(chan struct{})
-		var writing sync.WaitGroup
-		writing.Go(func() {
-			tick := time.NewTicker(5 * time.Millisecond)
-			defer tick.Stop()
-			for s.Write(true, []byte("tick")) == nil {
-				select {
-				case <-tick.C:
-				case <-over:
-					return
-				}
-			}
-		})
-		defer writing.Wait()
-		defer close(over)
-		for {
-			if _, _, err := s.Read(); err != nil {
-				return true, err
-			}
-		}
-	}},
+	{"writeBeside", func(_ *http.Request, s socket) (bool, error) { return true, sockets.Talk(s, 5*time.Millisecond) }},
 }
 
 // echo sends messages back, n of them or, if n is negative, until it fails.

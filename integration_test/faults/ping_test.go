@@ -30,7 +30,7 @@ func TestKernelTellsAPing(t *testing.T) {
 		{"our socket killed, then a write", (*cable).killOurs, func(s socket) error { return s.Write(true, []byte("hello")) }, syscall.ECONNABORTED},
 	} {
 		for _, e := range endpoints[:4] {
-			t.Run(tt.name+e.path, func(t *testing.T) {
+			t.Run(tt.name+e.Path, func(t *testing.T) {
 				t.Parallel()
 				ns := newNamespace(t)
 				told, handles := make(chan struct{}), make(chan *closeguard.Handle, 1)
@@ -44,7 +44,7 @@ func TestKernelTellsAPing(t *testing.T) {
 					t.Fatal(err)
 				}
 				c := &cable{ns, s.serve(l)}
-				path := e.path + "/1"
+				path := e.Path + "/1"
 				p, err := c.connect(path, rawpeer.Wait(patience))
 				if err != nil {
 					t.Fatal(err)
@@ -63,11 +63,11 @@ func TestKernelTellsAPing(t *testing.T) {
 				for handle := <-handles; handle.Event() == nil && time.Now().Before(deadline); <-look.C {
 				}
 				close(told)
-				got := s.events.wait(path)
-				if len(got.closed) != 1 {
-					t.Fatalf("%v, want one event", got.closed)
+				got := s.events.Wait(path, patience)
+				if len(got.Closed) != 1 {
+					t.Fatalf("%v, want one event", got.Closed)
 				}
-				ev := got.closed[0]
+				ev := got.Closed[0]
 				if record.KindOf(ev) != "dropped" || !errors.Is(ev, tt.cause) {
 					t.Errorf("%v\non the wire: %s", ev, run.record.Order())
 				}

@@ -1,17 +1,13 @@
 package faults
 
 import (
-	"context"
-	"errors"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
-	coder "github.com/coder/websocket"
 	gorilla "github.com/gorilla/websocket"
 
 	coderadapter "github.com/closeguard/ws/adapters/coder"
@@ -24,62 +20,25 @@ import (
 // patience is how long anything may take that has to happen.
 const patience = 20 * time.Second
 
-type socket = sockets.Socket
+type (
+	socket  = sockets.Socket
+	handler = sockets.Handler
+)
 
-// A handler serves one connection. If it says so, the connection is dropped
-// without being closed.
-type handler func(r *http.Request, s socket) error
+// settings are those of all servers here.
+var settings = sockets.Settings{ReadLimit: -1}
 
-// errDropped is what a handler returns that drops its connection.
-var errDropped = errors.New("dropped")
-
-// endpoints are the ways to serve a guarded connection.
-var endpoints = []struct {
-	path  string
-	serve func(*closeguard.Guard, handler) http.Handler
-}{
-	{"/gorilla", func(g *closeguard.Guard, f handler) http.Handler {
-		return gorillaadapter.Handler(g, &gorilla.Upgrader{}, func(r *http.Request, c *gorillaadapter.Conn) error {
-			return f(r, sockets.Gorilla{Conn: c})
-		})
-	}},
-	{"/coder", func(g *closeguard.Guard, f handler) http.Handler {
-		return coderadapter.Handler(g, nil, func(r *http.Request, c *coderadapter.Conn) error {
-			c.SetReadLimit(-1)
-			return f(r, sockets.Coder{Conn: c})
-		})
-	}},
-	{"/plain/gorilla", func(g *closeguard.Guard, f handler) http.Handler {
-		return g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			conn, err := (&gorilla.Upgrader{}).Upgrade(w, r, nil)
-			if err != nil {
-				return
-			}
-			if f(r, sockets.Gorilla{Conn: conn}) != errDropped {
-				conn.Close()
-			}
-		}))
-	}},
-	{"/plain/coder", func(g *closeguard.Guard, f handler) http.Handler {
-		return g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			conn, err := coder.Accept(w, r, nil)
-			if err != nil {
-				return
-			}
-			conn.SetReadLimit(-1)
-			if f(r, sockets.Coder{Conn: conn}) != errDropped {
-				conn.CloseNow()
-			}
-		}))
-	}},
-	{"/dropped/gorilla", func(g *closeguard.Guard, f handler) http.Handler {
+// endpoints are the ways to serve a guarded connection: the four, and two in which
+// the handler returns and nobody closes.
+var endpoints = append(settings.Endpoints(), []sockets.Endpoint{
+	{Path: "/dropped/gorilla", Library: "gorilla", Adapter: true, Serve: func(g *closeguard.Guard, f handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if conn, err := gorillaadapter.Upgrade(g, &gorilla.Upgrader{}, w, r, nil); err == nil {
 				f(r, sockets.Gorilla{Conn: conn})
 			}
 		})
 	}},
-	{"/dropped/coder", func(g *closeguard.Guard, f handler) http.Handler {
+	{Path: "/dropped/coder", Library: "coder", Adapter: true, Serve: func(g *closeguard.Guard, f handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if conn, err := coderadapter.Accept(g, w, r, nil); err == nil {
 				conn.SetReadLimit(-1)
@@ -87,21 +46,21 @@ var endpoints = []struct {
 			}
 		})
 	}},
-}
+}...)
 
 // A server is a guarded server on recorded listeners, and what its guard's
 // observer was told.
 type server struct {
 	*record.Recorder
 	guard  *closeguard.Guard
-	events *events
+	events record.Events
 	http   *http.Server
 }
 
 func newServer(t *testing.T, opts closeguard.Options, f handler) *server {
 	t.Helper()
-	s := &server{Recorder: record.NewRecorder(), events: newEvents()}
-	opts.Observers = append(opts.Observers, s.events)
+	s := &server{Recorder: record.NewRecorder()}
+	opts.Observers = append(opts.Observers, &s.events)
 	var err error
 	if opts.BareClose == 0 {
 		opts.BareClose = closeguard.GoingAway // so that a bare close shows
@@ -111,7 +70,7 @@ func newServer(t *testing.T, opts closeguard.Options, f handler) *server {
 	}
 	mux := http.NewServeMux()
 	for _, e := range endpoints {
-		mux.Handle(e.path+"/{peer}", e.serve(s.guard, f))
+		mux.Handle(e.Path+"/{peer}", e.Serve(s.guard, f))
 	}
 	s.http = &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)} // peers vanish, handlers panic
 	t.Cleanup(func() {
@@ -128,59 +87,3 @@ func (s *server) serve(l net.Listener) (addr string) {
 }
 
 func listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
-
-// events is an observer that keeps what it is told, by the connections' paths.
-type events struct {
-	mu     sync.Mutex
-	byPath map[string]*history
-}
-
-type history struct {
-	opened int
-	closed []closeguard.CloseEvent
-	over   chan struct{} // closed at the first close event
-}
-
-func newEvents() *events { return &events{byPath: make(map[string]*history)} }
-
-func (e *events) Observe(_ context.Context, ev closeguard.Event) {
-	switch ev := ev.(type) {
-	case *closeguard.Opened:
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.of(ev).opened++
-	case closeguard.CloseEvent:
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		h := e.of(ev)
-		if h.closed = append(h.closed, ev); len(h.closed) == 1 {
-			close(h.over)
-		}
-	}
-}
-
-// of returns the history of the event's connection; the caller has mu.
-func (e *events) of(ev closeguard.Event) *history { return e.at(ev.Connection().Path) }
-
-func (e *events) at(path string) *history {
-	h := e.byPath[path]
-	if h == nil {
-		h = &history{over: make(chan struct{})}
-		e.byPath[path] = h
-	}
-	return h
-}
-
-// wait waits for the close event of a connection, and returns what there is.
-func (e *events) wait(path string) history {
-	e.mu.Lock()
-	h := e.at(path)
-	e.mu.Unlock()
-	select {
-	case <-h.over:
-	case <-time.After(patience):
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return *h
-}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +55,7 @@ type fault struct {
 	hangs  bool                         // the line hangs up as soon as the guard does
 	kernel time.Duration                // how long the server's kernel waits for an answer of the peer's, 0: as usual
 	ends   bool                         // the server's kernel knows at once that TCP is over
-	events [moments]string              // as eventText writes them
+	events [moments]string              // as record.Full writes them
 }
 
 // What a fault brings that only makes things late.
@@ -150,9 +149,9 @@ func TestFaults(t *testing.T) {
 			}
 			for m := range moments {
 				for _, e := range endpoints[:4] {
-					t.Run(momentNames[m]+e.path, func(t *testing.T) {
+					t.Run(momentNames[m]+e.Path, func(t *testing.T) {
 						t.Parallel()
-						f.run(t, ns, m, e.path)
+						f.run(t, ns, m, e.Path)
 					})
 				}
 			}
@@ -224,12 +223,12 @@ func (f *fault) run(t *testing.T, ns *namespace, m moment, endpoint string) {
 			t.Fatal(err)
 		}
 	}
-	got := s.server.events.wait(path)
-	if got.opened != 1 || len(got.closed) != 1 {
-		t.Fatalf("%d opened, %v closed; want 1 of each", got.opened, got.closed)
+	got := s.server.events.Wait(path, patience)
+	if got.Opened != 1 || len(got.Closed) != 1 {
+		t.Fatalf("%d opened, %v closed; want 1 of each", got.Opened, got.Closed)
 	}
-	ev, want := got.closed[0], f.events[m]
-	if text := eventText(ev); text != want {
+	ev, want := got.Closed[0], f.events[m]
+	if text := record.Full(ev); text != want {
 		t.Errorf("event\ngot  %s\nwant %s\n%v", text, want, ev)
 	}
 	for _, misfit := range s.record.Misfits(ev, answers) {
@@ -342,41 +341,4 @@ func (s *struck) awaitEnd() {
 			}
 		}
 	})
-}
-
-// eventText is a close event as the table writes it: its cause at the end, in
-// all words that fit.
-func eventText(ev closeguard.CloseEvent) string {
-	end := ev.End()
-	text := record.KindOf(ev) + " " + strconv.Itoa(int(ev.Code()))
-	if ev.Clean() {
-		text += " clean"
-	}
-	for _, f := range []struct {
-		name  string
-		frame *closeguard.CloseFrame
-	}{{"sent", end.Sent}, {"received", end.Received}, {"intended", end.Intended}} {
-		if f.frame != nil {
-			text += ", " + f.name + " " + record.FrameText(f.frame)
-		}
-	}
-	words := record.Told(ev)
-	for _, c := range []struct {
-		word   string
-		target error
-	}{
-		{"ping timeout", closeguard.ErrPingTimeout},
-		{"no answer", closeguard.ErrCloseIdle},
-		{"too long", closeguard.ErrCloseTimeout},
-		{"bare close", closeguard.ErrBareClose},
-		{"aborted", closeguard.ErrAborted},
-	} {
-		if errors.Is(ev, c.target) {
-			words = append(words, c.word)
-		}
-	}
-	if len(words) > 0 {
-		text += ": " + strings.Join(words, " and ")
-	}
-	return text
 }

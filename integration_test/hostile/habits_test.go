@@ -5,10 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // A habit is what a handler does when it has sent some messages back.
@@ -109,28 +109,7 @@ var habits = []habit{
 		}
 		return nil
 	}},
-	{words: "reads and writes at the same time", do: func(s *served) error {
-		over := make(chan struct{})
-		var writing sync.WaitGroup
-		writing.Go(func() {
-			tick := time.NewTicker(2 * time.Millisecond)
-			defer tick.Stop()
-			for s.Write(true, []byte("tick")) == nil {
-				select {
-				case <-tick.C:
-				case <-over:
-					return
-				}
-			}
-		})
-		defer writing.Wait()
-		defer close(over)
-		for {
-			if _, _, err := s.Read(); err != nil {
-				return err
-			}
-		}
-	}},
+	{words: "reads and writes at the same time", do: func(s *served) error { return sockets.Talk(s, 2*time.Millisecond) }},
 	{words: "takes small messages only", do: func(s *served) error { s.limit(100); return s.echo(-1) }},
 	{words: "reads with a deadline", do: func(s *served) error {
 		for {

@@ -129,7 +129,7 @@ var causes = []struct {
 	{closeguard.ErrShutdown, "shut down", func(_ *crowd, of *connection) bool { return of.toldCalled }},
 	{closeguard.ErrMaxAge, "too old", func(c *crowd, _ *connection) bool { return c.opts.MaxAge > 0 }},
 	{closeguard.ErrIdleTimeout, "idle", func(c *crowd, _ *connection) bool { return c.opts.IdleTimeout > 0 }},
-	{closeguard.ErrPingTimeout, "no pong", func(c *crowd, _ *connection) bool { return c.opts.PingInterval > 0 }},
+	{closeguard.ErrPingTimeout, "ping timeout", func(c *crowd, _ *connection) bool { return c.opts.PingInterval > 0 }},
 	{closeguard.ErrWriteStall, "a write stalled", func(c *crowd, _ *connection) bool { return c.opts.WriteStall > 0 }},
 	{closeguard.ErrEvicted, "evicted", func(c *crowd, _ *connection) bool { return c.opts.MaxClosing > 0 }},
 	{closeguard.ErrCloseIdle, "no answer", always},

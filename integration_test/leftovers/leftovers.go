@@ -25,12 +25,16 @@ func Settle(t *testing.T, patience time.Duration, goroutines, open int) {
 
 // Working returns the stacks of goroutines that work on connections.
 func Working() []string {
+	return Running("/closeguard.(", "gorilla/websocket.", "coder/websocket.", "net/http.(*conn).")
+}
+
+// Running returns the stacks in which one of the parts occurs.
+func Running(parts ...string) []string {
 	stacks := make([]byte, 16<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	var found []string
 	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
-		if slices.ContainsFunc([]string{"/closeguard.(", "gorilla/websocket.", "coder/websocket.", "net/http.(*conn)."},
-			func(part string) bool { return strings.Contains(stack, part) }) {
+		if slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(stack, part) }) {
 			found = append(found, stack)
 		}
 	}

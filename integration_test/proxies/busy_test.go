@@ -9,6 +9,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // upload is far more than a site takes.
@@ -71,11 +72,11 @@ func TestClosesArriveWhileTheClientSends(t *testing.T) {
 					v.WriteBytes(frame[half:])
 					v.Write(rawpeer.ClosePayload(closed.Payload))
 					v.ReadUntilEnd()
-					if got := frameText(closed.CloseCode(), closed.CloseReason()); got != tooBig(endpoint) || v.End != rawpeer.FIN {
+					if got := record.CodeText(closed.CloseCode(), closed.CloseReason()); got != tooBig(endpoint) || v.End != rawpeer.FIN {
 						t.Errorf("the client saw %s", v.seen())
 					}
 					if ev := s.event(t, v.path); !ev.Clean() || ev.Code() != closeguard.MessageTooBig {
-						t.Errorf("event %s", eventText(ev))
+						t.Errorf("event %s", record.Full(ev))
 					}
 				})
 			}
@@ -92,7 +93,7 @@ func arrived(t *testing.T, s *site, c client, path, want string) {
 	}
 	ev := s.event(t, path)
 	if _, ours := ev.(*closeguard.LocalClosed); !ours || !ev.Clean() || ev.End().Sent == nil ||
-		frameText(int(ev.End().Sent.Code), ev.End().Sent.Reason) != want {
-		t.Errorf("event %s, want a clean end with %s", eventText(ev), want)
+		record.CodeText(int(ev.End().Sent.Code), ev.End().Sent.Reason) != want {
+		t.Errorf("event %s, want a clean end with %s", record.Full(ev), want)
 	}
 }

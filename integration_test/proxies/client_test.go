@@ -13,6 +13,7 @@ import (
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // A client is a peer of three kinds, that sends a message or a Close and says
@@ -75,7 +76,7 @@ func (c *rawClient) end() (string, error) {
 	if len(c.Frames) != 1 || f.Opcode != rawpeer.OpClose || len(c.Rest) > 0 || c.End != rawpeer.FIN {
 		return "", fmt.Errorf("read %v, % x and %s, want one Close and FIN", c.Frames, c.Rest, c.End)
 	}
-	return frameText(f.CloseCode(), f.CloseReason()), nil
+	return record.CodeText(f.CloseCode(), f.CloseReason()), nil
 }
 
 func closing(code int, reason string) rawpeer.Frame {
@@ -102,7 +103,7 @@ func (c gorillaClient) close(code int, reason string) error {
 func (c gorillaClient) end() (string, error) {
 	_, _, err := c.conn.ReadMessage()
 	if closed := (*gorilla.CloseError)(nil); errors.As(err, &closed) {
-		return frameText(closed.Code, closed.Text), nil
+		return record.CodeText(closed.Code, closed.Text), nil
 	}
 	if err != nil && err.Error() == "websocket: "+refusal {
 		return refusal, nil
@@ -122,7 +123,7 @@ func (c *coderClient) say(message string) error {
 }
 
 func (c *coderClient) close(code int, reason string) error {
-	c.closed = frameText(code, "")
+	c.closed = record.CodeText(code, "")
 	return c.conn.Close(coder.StatusCode(code), reason)
 }
 
@@ -132,7 +133,7 @@ func (c *coderClient) end() (string, error) {
 	}
 	_, _, err := c.conn.Read(context.Background())
 	if closed := (coder.CloseError{}); errors.As(err, &closed) {
-		return frameText(int(closed.Code), closed.Reason), nil
+		return record.CodeText(int(closed.Code), closed.Reason), nil
 	}
 	return "", fmt.Errorf("read %v, want a Close", err)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // codes are those that one side may send, and one of each end of the ranges
@@ -66,23 +67,23 @@ func passes(t *testing.T, s *site, c client, path string, code int, by string) {
 	if err != nil {
 		t.Errorf("a %s's %d: %v", by, code, err)
 	}
-	begun := frameText(code, reasonOf(code))
-	answers := []string{begun, frameText(code, "")} // not every library repeats the reason
-	want, format := []string{begun}, "local closed clean, sent %[1]s, received %[2]s"
+	begun := record.CodeText(code, reasonOf(code))
+	answers := []string{begun, record.CodeText(code, "")} // not every library repeats the reason
+	want, format := []string{begun}, "local closed %[3]d clean, sent %[1]s, received %[2]s"
 	if by == "client" {
-		want, format = answers, "peer closed clean, sent %[2]s, received %[1]s"
+		want, format = answers, "peer closed %[3]d clean, sent %[2]s, received %[1]s"
 	}
 	if code == 1014 && read == refusal {
 		want = []string{refusal}
 		if by == "server" {
-			answers = []string{frameText(1002, refusal)}
+			answers = []string{record.CodeText(1002, refusal)}
 		}
 	}
 	var events []string
 	for _, answer := range answers {
-		events = append(events, fmt.Sprintf(format, begun, answer))
+		events = append(events, fmt.Sprintf(format, begun, answer, code))
 	}
-	if got := eventText(s.event(t, path)); !slices.Contains(events, got) {
+	if got := record.Full(s.event(t, path)); !slices.Contains(events, got) {
 		t.Errorf("a %s's %d: event %s, want one of %q", by, code, got, events)
 	}
 	if !slices.Contains(want, read) {

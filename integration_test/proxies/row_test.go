@@ -3,7 +3,9 @@ package proxies
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // A row is an end that is not a Close between client and server, or one that
@@ -95,9 +98,9 @@ func (r row) run(t *testing.T, p *proxy, w want) {
 
 // compare holds what the client saw, the event and the record of the wire
 // against the row, and the event against the record.
-func (w want) compare(t *testing.T, v *visit, ev closeguard.CloseEvent, record *wire) {
+func (w want) compare(t *testing.T, v *visit, ev closeguard.CloseEvent, seen *wire) {
 	t.Helper()
-	tail, end := record.seen()
+	tail, end := seen.seen()
 	t.Logf("%s: client %s; server %q after %v: %s", v.path, v.seen(), end, ev.End().Duration.Round(time.Millisecond), ev)
 	if w.client != "open" && w.client != "-" && !matches(w.client, v.seen()) {
 		t.Errorf("%s: the client saw %s, want %s", v.path, v.seen(), w.client)
@@ -105,12 +108,12 @@ func (w want) compare(t *testing.T, v *visit, ev closeguard.CloseEvent, record *
 	if w.client != "open" && w.server != "-" && end != w.server {
 		t.Errorf("%s: the proxy ended TCP with %q, want %q", v.path, end, w.server)
 	}
-	text := eventText(ev)
+	text := record.Full(ev)
 	if !matches(w.event, text) {
 		t.Errorf("%s: event %s, want %s", v.path, text, w.event)
 	}
-	for _, e := range []rawpeer.End{rawpeer.FIN, rawpeer.RST} {
-		if strings.Contains(cause(ev), string(e)) && end != e {
+	for e, word := range map[rawpeer.End]string{rawpeer.FIN: "FIN", rawpeer.RST: "reset"} {
+		if slices.ContainsFunc(record.Told(ev), func(told string) bool { return strings.HasPrefix(told, word) }) && end != e {
 			t.Errorf("%s: the event says %s, and the proxy ended TCP with %q", v.path, e, end)
 		}
 	}
@@ -119,14 +122,20 @@ func (w want) compare(t *testing.T, v *visit, ev closeguard.CloseEvent, record *
 			t.Errorf("%s: event %s, and the log says only %q", v.path, text, log)
 		}
 	}
-	if w.event == unmasked && !bytes.HasSuffix(tail, []byte{0x88, 2, 3, 0xe9}) {
-		t.Errorf("%s: the proxy's last bytes are % x", v.path, tail)
+	if w.event == unmasked {
+		payload := []byte{3, 0xe9}
+		if !bytes.HasSuffix(tail, append([]byte{0x88, 2}, payload...)) {
+			t.Errorf("%s: the proxy's last bytes are % x", v.path, tail)
+		}
+		if broken := (*closeguard.FrameError)(nil); !errors.As(ev, &broken) || !bytes.HasPrefix(broken.Payload, payload) {
+			t.Errorf("%s: the event's frame error is %+v", v.path, broken)
+		}
 	}
 }
 
 // logs is how a log line says what is in an event's text.
 var logs = map[string]string{
-	"FIN": "EOF", "RST": "connection reset by peer", "stalled": "closing handshake stalled",
+	"FIN": "EOF", "reset": "connection reset by peer", "no answer": "closing handshake stalled",
 	"ping timeout": "ping timeout", "aborted": "aborted", "mask": "mask bit 0",
 }
 

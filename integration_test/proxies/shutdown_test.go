@@ -7,6 +7,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // A shutdown reaches every client behind the proxy with 1001, and who comes
@@ -38,7 +39,7 @@ func TestShutdown(t *testing.T) {
 				if got, want := v.seen(), "close "+frame+"; FIN"; got != want {
 					t.Errorf("%s: the client saw %s, want %s", v.path, got, want)
 				}
-				if got, want := eventText(s.event(t, v.path)), "local closed clean, sent "+frame+", received "+frame+": shut down"; got != want {
+				if got, want := record.Full(s.event(t, v.path)), "local closed 1001 clean, sent "+frame+", received "+frame+": shut down"; got != want {
 					t.Errorf("%s: event %s, want %s", v.path, got, want)
 				}
 			}

@@ -13,16 +13,11 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
-	coder "github.com/coder/websocket"
-	gorilla "github.com/gorilla/websocket"
-
-	coderadapter "github.com/closeguard/ws/adapters/coder"
-	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/closeguard/closetest"
 	"github.com/closeguard/ws/integration_test/rawpeer"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // limit is the size in bytes of the largest message that a site takes.
@@ -30,6 +25,9 @@ const limit = 64 << 10
 
 // endpoints are the ways to serve a guarded connection, by path.
 var endpoints = []string{"/gorilla", "/coder", "/plain/gorilla", "/plain/coder"}
+
+// libraries are used the same in all sites.
+var libraries = sockets.Settings{ReadLimit: limit, Formats: true}
 
 // A site is a server with a guard. It echoes, and closes or aborts when a
 // message tells it to.
@@ -54,28 +52,9 @@ func newSite(t *testing.T, opts closeguard.Options) *site {
 	}
 	s.guard = guard
 	mux := http.NewServeMux()
-	mux.Handle("/gorilla/{visit}", gorillaadapter.Handler(guard, new(gorilla.Upgrader), func(r *http.Request, c *gorillaadapter.Conn) error {
-		return obey(r, gorillaSocket{c}, true)
-	}))
-	mux.Handle("/coder/{visit}", coderadapter.Handler(guard, nil, func(r *http.Request, c *coderadapter.Conn) error {
-		return obey(r, coderSocket{c}, true)
-	}))
-	mux.Handle("/plain/gorilla/{visit}", guard.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := new(gorilla.Upgrader).Upgrade(w, r, nil)
-		if err != nil {
-			return
-		}
-		defer c.Close()
-		obey(r, gorillaSocket{c}, false)
-	})))
-	mux.Handle("/plain/coder/{visit}", guard.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := coder.Accept(w, r, nil)
-		if err != nil {
-			return
-		}
-		defer c.CloseNow()
-		obey(r, coderSocket{c}, false)
-	})))
+	for _, e := range libraries.Endpoints() {
+		mux.Handle(e.Path+"/{visit}", e.Serve(guard, func(r *http.Request, s sockets.Socket) error { return obey(r, s, e.Adapter) }))
+	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.wires.Store(r.URL.Path, r.Context().Value(wireKey{}))
 		mux.ServeHTTP(w, r)
@@ -93,18 +72,11 @@ func newSite(t *testing.T, opts closeguard.Options) *site {
 	return s
 }
 
-// A socket is a connection of either library, bare or of its adapter.
-type socket interface {
-	read() ([]byte, error)
-	write([]byte) error
-	closeWith(code int, reason string) error
-}
-
 // obey echoes and does what messages say that begin with a slash. An adapter's
 // handler closes by what it returns, plain code by the library's own call.
-func obey(r *http.Request, s socket, adapter bool) error {
+func obey(r *http.Request, s sockets.Socket, adapter bool) error {
 	for {
-		message, err := s.read()
+		_, message, err := s.Read()
 		if err != nil {
 			return err
 		}
@@ -116,13 +88,13 @@ func obey(r *http.Request, s socket, adapter bool) error {
 			if adapter {
 				return closeguard.Error(closeguard.Code(code), reason, nil)
 			}
-			err = s.closeWith(code, reason)
+			err = s.CloseWith(code, reason)
 		case order == "/abort":
 			closeguard.FromContext(r.Context()).Abort()
 		case strings.HasPrefix(order, "/"):
 			err = fmt.Errorf("unknown order %q", order)
 		case len(message) < limit/2: // what floods it is not echoed
-			err = s.write(message)
+			err = s.Write(true, message)
 		}
 		if err != nil {
 			return err
@@ -131,52 +103,6 @@ func obey(r *http.Request, s socket, adapter bool) error {
 }
 
 func order(code int, reason string) string { return fmt.Sprintf("/close %d %q", code, reason) }
-
-type gorillaSocket struct {
-	conn interface {
-		SetReadLimit(int64)
-		ReadMessage() (messageType int, p []byte, err error)
-		WriteMessage(messageType int, data []byte) error
-		WriteControl(messageType int, data []byte, deadline time.Time) error
-	}
-}
-
-func (s gorillaSocket) read() ([]byte, error) {
-	s.conn.SetReadLimit(limit)
-	_, message, err := s.conn.ReadMessage()
-	return message, err
-}
-
-func (s gorillaSocket) write(message []byte) error {
-	return s.conn.WriteMessage(gorilla.TextMessage, message)
-}
-
-func (s gorillaSocket) closeWith(code int, reason string) error {
-	return s.conn.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(code, reason), time.Now().Add(time.Second))
-}
-
-type coderSocket struct {
-	conn interface {
-		SetReadLimit(int64)
-		Read(context.Context) (coder.MessageType, []byte, error)
-		Write(context.Context, coder.MessageType, []byte) error
-		Close(coder.StatusCode, string) error
-	}
-}
-
-func (s coderSocket) read() ([]byte, error) {
-	s.conn.SetReadLimit(limit)
-	_, message, err := s.conn.Read(context.Background())
-	return message, err
-}
-
-func (s coderSocket) write(message []byte) error {
-	return s.conn.Write(context.Background(), coder.MessageText, message)
-}
-
-func (s coderSocket) closeWith(code int, reason string) error {
-	return s.conn.Close(coder.StatusCode(code), reason)
-}
 
 // A tap is a listener whose connections write down how the proxy ends them.
 type tap struct{ net.Listener }

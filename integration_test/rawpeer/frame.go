@@ -23,11 +23,12 @@ type Frame struct {
 	Opcode  byte
 	Payload []byte
 
+	Padded bool // the length takes more bytes than it needs; written ones two
+
 	// Read frames only.
 
 	Masked bool // written frames are masked unless Bare
 	Mask   [4]byte
-	Padded bool // the length takes more bytes than it needs
 
 	// Written frames only.
 
@@ -139,7 +140,7 @@ func (f Frame) Append(dst []byte, key [4]byte) []byte {
 	}
 	dst = append(dst, first)
 	switch {
-	case length < 126:
+	case length < 126 && !f.Padded:
 		dst = append(dst, mask|byte(length))
 	case length < 1<<16:
 		dst = binary.BigEndian.AppendUint16(append(dst, mask|126), uint16(length))

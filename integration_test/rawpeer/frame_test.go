@@ -64,11 +64,16 @@ func TestFrameClaimsAnyLength(t *testing.T) {
 	}
 }
 
-func TestReadFrameKnowsAPaddedLength(t *testing.T) {
+func TestPaddedLengths(t *testing.T) {
 	for _, wire := range []string{"\x88\x7e\x00\x02\x03\xe8", "\x88\x7f\x00\x00\x00\x00\x00\x00\x00\x02\x03\xe8"} {
 		if f, n := parse([]byte(wire)); n != uint64(len(wire)) || !f.Padded || f.CloseCode() != 1000 {
 			t.Errorf("% x is %v of %d bytes, want a padded close 1000", wire, f, n)
 		}
+	}
+	f := Close(1000, "")
+	f.Bare, f.Padded = true, true
+	if got, want := string(f.Append(nil, [4]byte{})), "\x88\x7e\x00\x02\x03\xe8"; got != want {
+		t.Errorf("wrote % x, want % x", got, want)
 	}
 }
 

@@ -339,16 +339,31 @@ func TestReadBufferIsSetBeforeTheConnection(t *testing.T) {
 }
 
 func TestAPeerThatDoesNotReadStopsTheServer(t *testing.T) {
-	wrote := make(chan error, 1)
+	wrote, begun := make(chan error, 1), make(chan struct{})
 	p := rawpeer.Dial(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
 		conn, err := (&gorilla.Upgrader{}).Upgrade(w, r, nil)
 		if err != nil {
 			return
 		}
 		defer conn.Close()
-		conn.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+		go func() {
+			<-begun
+			conn.NetConn().SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+		}()
 		wrote <- conn.WriteMessage(gorilla.BinaryMessage, make([]byte, 16<<20))
 	}), rawpeer.ReadBuffer(4<<10))
+	raw, err := p.TCP.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = raw.Read(func(fd uintptr) bool { // something has come
+		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
+		return err != syscall.EAGAIN
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(begun)
 	if timeout := net.Error(nil); !errors.As(<-wrote, &timeout) || !timeout.Timeout() {
 		t.Errorf("the server wrote 16 MiB to a peer that does not read: %v", timeout)
 	}

@@ -63,7 +63,7 @@ func byServer() []closing {
 		{with: "abort", plan: func(h *closeguard.Handle, _ socket) error { h.Abort(); return nil }},
 	}
 	for with, f := range frames() {
-		all = append(all, closing{with: with, frame: f, plan: func(_ *closeguard.Handle, s socket) error { return s.close(f) }})
+		all = append(all, closing{with: with, frame: f, plan: func(_ *closeguard.Handle, s socket) error { return s.closeWith(f) }})
 	}
 	for i := range all {
 		all[i].by, all[i].job = "server", job

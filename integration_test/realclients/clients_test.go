@@ -53,29 +53,23 @@ func (v *visitor) each(t *testing.T, e endpoint, closings []closing) {
 	for _, c := range closings {
 		slots <- struct{}{}
 		wg.Go(func() {
-			url, end := v.site.expect(e, c.plan)
-			c.job.URL = url
+			path := v.site.expect(e, c.plan)
+			c.job.URL = v.site.url + path
 			result, err := v.client.Run(t.Context(), c.job)
 			<-slots
 			if err != nil {
 				t.Errorf("%s, %s: %v", c.by, c.with, err)
 				return
 			}
-			v.check(t, c, e, sees(result), end)
+			v.check(t, c, e, path, sees(result))
 		})
 	}
 }
 
 // check compares what the client saw and what the server's event says with the
 // data file.
-func (v *visitor) check(t *testing.T, c closing, e endpoint, seen string, end <-chan closeguard.CloseEvent) {
-	var told string
-	select {
-	case ev := <-end:
-		told = tells(ev)
-	case <-time.After(15 * time.Second):
-		told = "nothing within 15 s"
-	}
+func (v *visitor) check(t *testing.T, c closing, e endpoint, path, seen string) {
+	told := v.site.ended(t, path)
 	want, err := v.expected.of(c, e)
 	switch {
 	case err != nil:
@@ -108,19 +102,19 @@ func (v *visitor) together(t *testing.T, c closing, end func()) {
 	open := make(chan struct{}, len(endpoints))
 	c.plan = func(_ *closeguard.Handle, s socket) error {
 		open <- struct{}{}
-		_, err := s.read()
+		_, _, err := s.Read()
 		return err
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, e := range endpoints {
-		url, told := v.site.expect(e, c.plan)
+		path := v.site.expect(e, c.plan)
 		wg.Go(func() {
 			seen := "nothing"
-			if result, err := v.client.Run(ctx, peers.Job{Kind: peers.Text, URL: url, Texts: []string{"here"}}); err == nil {
+			if result, err := v.client.Run(ctx, peers.Job{Kind: peers.Text, URL: v.site.url + path, Texts: []string{"here"}}); err == nil {
 				seen = sees(result)
 			}
-			v.check(t, c, e, seen, told)
+			v.check(t, c, e, path, seen)
 		})
 	}
 	for range endpoints {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/peers"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // sees is what a client saw, in the words of expected.txt: an error's name, the
@@ -35,14 +36,14 @@ func tells(ev closeguard.CloseEvent) string {
 	end := ev.End()
 	var words []string
 	first, answer := end.Sent, end.Received
-	switch ev.(type) {
-	case *closeguard.PeerClosed:
+	switch kind := record.KindOf(ev); kind {
+	case "peer closed":
 		first, answer = end.Received, end.Sent
-		words = append(words, "peer closed "+frame(first))
-	case *closeguard.LocalClosed:
-		words = append(words, "local closed "+frame(first))
+		words = append(words, kind+" "+frame(first))
+	case "local closed":
+		words = append(words, kind+" "+frame(first))
 	default:
-		words = append(words, "dropped", cause(ev))
+		words = append(words, kind, cause(ev))
 	}
 	if answer != nil {
 		words = append(words, "answered "+frame(answer))

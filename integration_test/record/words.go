@@ -57,15 +57,68 @@ func KindOf(ev closeguard.CloseEvent) string {
 	}
 }
 
+// EventText is a close event as the tables write it: `peer closed 1000 clean, sent 1000,
+// received 1000 "bye"`, with what was intended and which rule was broken if that is set.
+func EventText(ev closeguard.CloseEvent) string {
+	end := ev.End()
+	text := fmt.Sprintf("%s %d", KindOf(ev), int(ev.Code()))
+	if ev.Clean() {
+		text += " clean"
+	}
+	for _, f := range []struct {
+		name  string
+		frame *closeguard.CloseFrame
+	}{{"sent", end.Sent}, {"received", end.Received}, {"intended", end.Intended}} {
+		if f.frame != nil {
+			text += ", " + f.name + " " + FrameText(f.frame)
+		}
+	}
+	if broken := (*closeguard.FrameError)(nil); errors.As(ev, &broken) {
+		text += fmt.Sprintf(", %s: %d", broken.Rule, broken.Value)
+	}
+	return text
+}
+
+// Why is the causes of an ending in all words that fit: how TCP ended, and what the
+// guard did about it.
+func Why(ev closeguard.CloseEvent) []string {
+	words := Told(ev)
+	for _, c := range []struct {
+		word   string
+		target error
+	}{
+		{"ping timeout", closeguard.ErrPingTimeout},
+		{"no answer", closeguard.ErrCloseIdle},
+		{"too long", closeguard.ErrCloseTimeout},
+		{"bare close", closeguard.ErrBareClose},
+		{"aborted", closeguard.ErrAborted},
+		{"shut down", closeguard.ErrShutdown},
+	} {
+		if errors.Is(ev, c.target) {
+			words = append(words, c.word)
+		}
+	}
+	return words
+}
+
+// Full is EventText and, behind a colon, Why.
+func Full(ev closeguard.CloseEvent) string {
+	text := EventText(ev)
+	if why := Why(ev); len(why) > 0 {
+		text += ": " + strings.Join(why, " and ")
+	}
+	return text
+}
+
 // CloseText is a Close on the wire as an event tells it.
 func CloseText(f *rawpeer.Frame) string {
 	switch {
 	case f == nil:
 		return "none"
 	case len(f.Payload) < 2:
-		return "1005"
+		return CodeText(1005, "")
 	}
-	return text(f.CloseCode(), f.CloseReason())
+	return CodeText(f.CloseCode(), f.CloseReason())
 }
 
 // FrameText is a Close of an event.
@@ -73,12 +126,17 @@ func FrameText(f *closeguard.CloseFrame) string {
 	if f == nil {
 		return "none"
 	}
-	return text(int(f.Code), f.Reason)
+	return CodeText(int(f.Code), f.Reason)
 }
 
-// text repairs a reason that is not UTF-8 as events do: cut where it has got too long.
-func text(code int, reason string) string {
-	if reason == "" {
+// CodeText is a Close with that code and reason: `1000 "bye"`, `1000`, and "empty" for
+// the 1005 that an event has for an empty one. A reason that is not UTF-8 is repaired as
+// events do, and cut where it has got too long by that.
+func CodeText(code int, reason string) string {
+	switch {
+	case reason == "" && code == 1005:
+		return "empty"
+	case reason == "":
 		return fmt.Sprint(code)
 	}
 	reason = strings.ToValidUTF8(reason, "\uFFFD")

@@ -49,7 +49,7 @@ var errHandler = errors.New("no database")
 func does(deeds ...deed) app { return app{does: deeds} }
 
 func closes(code int, reason string) deed {
-	return func(a *acting) (bool, error) { a.closeWith(code, reason); return false, nil }
+	return func(a *acting) (bool, error) { a.CloseWith(code, reason); return false, nil }
 }
 
 // finishes closes with the guard's CloseWith, which waits for the end.
@@ -79,10 +79,10 @@ func panics(a *acting) (bool, error)     { panic(errHandler) }
 func shutsDown(a *acting) (bool, error) { a.guards.StartDrain(); return false, nil }
 
 // drops ends TCP without a Close.
-func drops(a *acting) (bool, error) { a.close(); return false, nil }
+func drops(a *acting) (bool, error) { a.Close(); return false, nil }
 
 func says(message string) deed {
-	return func(a *acting) (bool, error) { a.write(true, []byte(message)); return false, nil }
+	return func(a *acting) (bool, error) { a.Write(true, []byte(message)); return false, nil }
 }
 
 // begins starts a message and doesn't end it.
@@ -91,13 +91,13 @@ func begins(bytes int) deed {
 }
 
 // answers sends the message back that was read last.
-func answers(a *acting) (bool, error) { a.write(true, a.held); return false, nil }
+func answers(a *acting) (bool, error) { a.Write(true, a.held); return false, nil }
 
 // pours writes messages from another goroutine until it can't.
 func pours(message []byte) deed {
 	return func(a *acting) (bool, error) {
 		a.others.Go(func() {
-			for a.write(false, message) == nil {
+			for a.Write(false, message) == nil {
 			}
 		})
 		return false, nil
@@ -176,12 +176,12 @@ func (a app) read(s *acting, got chan struct{}) error {
 		return echo(s)
 	case discards:
 		for {
-			if _, _, err := s.read(); err != nil {
+			if _, _, err := s.Read(); err != nil {
 				return err
 			}
 		}
 	default:
-		_, message, err := s.read()
+		_, message, err := s.Read()
 		if err != nil {
 			return err
 		}
@@ -194,11 +194,11 @@ func (a app) read(s *acting, got chan struct{}) error {
 
 func echo(s socket) error {
 	for {
-		text, message, err := s.read()
+		text, message, err := s.Read()
 		if err != nil {
 			return err
 		}
-		if err := s.write(text, message); err != nil {
+		if err := s.Write(text, message); err != nil {
 			return err
 		}
 	}

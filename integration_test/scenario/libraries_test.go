@@ -12,6 +12,7 @@ import (
 	coderadapter "github.com/closeguard/ws/adapters/coder"
 	gorillaadapter "github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // handlers are how a library serves, dialers how it connects.
@@ -24,7 +25,7 @@ func gorillaHandler(r *run) http.Handler {
 	upgrader := gorilla.Upgrader{EnableCompression: r.is("deflate")}
 	if r.is("adapter") {
 		return gorillaadapter.Handler(r.guard, &upgrader, func(_ *http.Request, c *gorillaadapter.Conn) error {
-			return r.serve(&gorillaSocket{c, c.Conn, c})
+			return r.serve(&gorillaSocket{sockets.Gorilla{Conn: c, Formats: true}, c.Conn, c})
 		})
 	}
 	return r.guard.Middleware(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
@@ -33,7 +34,7 @@ func gorillaHandler(r *run) http.Handler {
 			return
 		}
 		defer conn.Close()
-		r.serve(&gorillaSocket{conn, conn, closeguard.FromContext(request.Context())})
+		r.serve(&gorillaSocket{sockets.Gorilla{Conn: conn, Formats: true}, conn, closeguard.FromContext(request.Context())})
 	}))
 }
 
@@ -49,7 +50,7 @@ func coderHandler(r *run) http.Handler {
 	if r.is("adapter") {
 		return coderadapter.Handler(r.guard, &opts, func(_ *http.Request, c *coderadapter.Conn) error {
 			s := newCoderSocket(c.Conn)
-			s.conn, s.control = c, c
+			s.Conn, s.control = c, c
 			return r.serve(s)
 		})
 	}
@@ -59,7 +60,7 @@ func coderHandler(r *run) http.Handler {
 			return
 		}
 		s := newCoderSocket(conn)
-		defer s.close()
+		defer s.Close()
 		s.control = closeguard.FromContext(request.Context())
 		r.serve(s)
 	}))
@@ -95,7 +96,7 @@ func gorillaDial(r *run, url string) (socket, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &gorillaSocket{c, c.Conn, c}, nil
+		return &gorillaSocket{sockets.Gorilla{Conn: c, Formats: true}, c.Conn, c}, nil
 	}
 	plain, secure, dialed := r.dialGuarded()
 	dialer.NetDialContext, dialer.NetDialTLSContext = plain, secure
@@ -103,7 +104,7 @@ func gorillaDial(r *run, url string) (socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gorillaSocket{conn, conn, dialed()}, nil
+	return &gorillaSocket{sockets.Gorilla{Conn: conn, Formats: true}, conn, dialed()}, nil
 }
 
 func coderDial(r *run, url string) (socket, error) {
@@ -115,7 +116,7 @@ func coderDial(r *run, url string) (socket, error) {
 			return nil, err
 		}
 		s := newCoderSocket(c.Conn)
-		s.conn, s.control = c, c
+		s.Conn, s.control = c, c
 		return s, nil
 	}
 	plain, secure, dialed := r.dialGuarded()

@@ -41,7 +41,7 @@ type plainSocket struct {
 }
 
 func (s plainSocket) guard() guarded        { return s.control }
-func (s plainSocket) close() error          { return s.conn.Close() }
+func (s plainSocket) Close() error          { return s.conn.Close() }
 func (s plainSocket) interrupt()            { s.conn.SetReadDeadline(time.Unix(1, 0)) }
 func (s plainSocket) fragment([]byte) error { return errNotOffered }
 func (s plainSocket) limit(int64)           {}
@@ -51,7 +51,7 @@ type gobwasSocket struct {
 	buffered *bufio.Reader
 }
 
-func (s *gobwasSocket) read() (bool, []byte, error) {
+func (s *gobwasSocket) Read() (bool, []byte, error) {
 	message, op, err := wsutil.ReadClientData(struct {
 		io.Reader
 		io.Writer
@@ -59,14 +59,14 @@ func (s *gobwasSocket) read() (bool, []byte, error) {
 	return op == gobwas.OpText, message, err
 }
 
-func (s *gobwasSocket) write(text bool, message []byte) error {
+func (s *gobwasSocket) Write(text bool, message []byte) error {
 	if text {
 		return wsutil.WriteServerText(s.conn, message)
 	}
 	return wsutil.WriteServerBinary(s.conn, message)
 }
 
-func (s *gobwasSocket) closeWith(code int, reason string) error {
+func (s *gobwasSocket) CloseWith(code int, reason string) error {
 	if code == int(gobwas.StatusNoStatusRcvd) {
 		return gobwas.WriteFrame(s.conn, gobwas.NewCloseFrame(nil))
 	}
@@ -82,7 +82,7 @@ func gwsHandler(r *run) http.Handler {
 		}
 		s.plainSocket = plainSocket{closeguard.FromContext(request.Context()), conn.NetConn()}
 		s.gws = conn
-		defer s.close()
+		defer s.Close()
 		r.serve(s)
 	}))
 }
@@ -113,7 +113,7 @@ func (s *gwsSocket) OnMessage(_ *gws.Conn, m *gws.Message) {
 	}
 }
 
-func (s *gwsSocket) read() (bool, []byte, error) {
+func (s *gwsSocket) Read() (bool, []byte, error) {
 	if !s.looping {
 		s.looping = true
 		go s.gws.ReadLoop()
@@ -126,14 +126,14 @@ func (s *gwsSocket) read() (bool, []byte, error) {
 	}
 }
 
-func (s *gwsSocket) write(text bool, message []byte) error {
+func (s *gwsSocket) Write(text bool, message []byte) error {
 	if text {
 		return s.gws.WriteMessage(gws.OpcodeText, message)
 	}
 	return s.gws.WriteMessage(gws.OpcodeBinary, message)
 }
 
-func (s *gwsSocket) closeWith(code int, reason string) error {
+func (s *gwsSocket) CloseWith(code int, reason string) error {
 	return s.gws.WriteClose(uint16(code), []byte(reason))
 }
 
@@ -150,7 +150,7 @@ type xnetSocket struct {
 	conn *xnet.Conn
 }
 
-func (s *xnetSocket) read() (text bool, message []byte, err error) {
+func (s *xnetSocket) Read() (text bool, message []byte, err error) {
 	err = xnet.Codec{Unmarshal: func(data []byte, kind byte, _ any) error {
 		text, message = kind == xnet.TextFrame, data
 		return nil
@@ -158,7 +158,7 @@ func (s *xnetSocket) read() (text bool, message []byte, err error) {
 	return text, message, err
 }
 
-func (s *xnetSocket) write(text bool, message []byte) error {
+func (s *xnetSocket) Write(text bool, message []byte) error {
 	if text {
 		return xnet.Message.Send(s.conn, string(message))
 	}
@@ -166,5 +166,5 @@ func (s *xnetSocket) write(text bool, message []byte) error {
 }
 
 // The library has no reason to give.
-func (s *xnetSocket) closeWith(code int, _ string) error { return s.conn.WriteClose(code) }
-func (s *xnetSocket) close() error                       { return s.conn.Close() }
+func (s *xnetSocket) CloseWith(code int, _ string) error { return s.conn.WriteClose(code) }
+func (s *xnetSocket) Close() error                       { return s.conn.Close() }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/closeguard/ws/integration_test/rawpeer"
 )
 
 // patience is how long a peer waits for the other side.
@@ -270,12 +272,12 @@ func (p *peer) write(b []byte) {
 // there was one.
 func (p *peer) closed() (string, bool) {
 	for b := p.wrote; ; {
-		f, n := decode(b)
+		f, n := rawpeer.Parse(b)
 		if n == 0 {
 			return "", false
 		}
-		if f.op == opClose && f.fin && f.rsv == 0 && f.masked == p.client && len(f.payload) < 126 {
-			return closeText(f.payload), true
+		if f.Opcode == rawpeer.OpClose && f.Fin && f.RSV == 0 && f.Masked == p.client && len(f.Payload) < 126 {
+			return closeText(f), true
 		}
 		b = b[n:]
 	}
@@ -293,7 +295,7 @@ func (p *peer) fill() bool {
 		return err == nil
 	}
 	for {
-		f, n := decode(p.rest)
+		f, n := rawpeer.Parse(p.rest)
 		if n == 0 {
 			break
 		}
@@ -318,34 +320,34 @@ func (p *peer) fill() bool {
 }
 
 func (p *peer) take(f frame) {
-	if f.masked == p.client {
-		p.faults = append(p.faults, fmt.Sprintf("%s is masked: %t", f, f.masked))
+	if f.Masked == p.client {
+		p.faults = append(p.faults, fmt.Sprintf("%s is masked: %t", item(f), f.Masked))
 	}
-	if f.padded {
-		p.faults = append(p.faults, f.String()+" has a padded length")
+	if f.Padded {
+		p.faults = append(p.faults, item(f)+" has a padded length")
 	}
 	if len(p.closes) > 0 {
 		p.after++
 	}
-	if f.op < opClose {
+	if f.Opcode < rawpeer.OpClose {
 		if p.message == nil {
-			p.message = &frame{op: f.op, rsv: f.rsv}
-		} else if f.op != opContinuation {
-			p.faults = append(p.faults, f.String()+" inside a message")
+			p.message = &frame{Opcode: f.Opcode, RSV: f.RSV}
+		} else if f.Opcode != rawpeer.OpContinuation {
+			p.faults = append(p.faults, item(f)+" inside a message")
 		}
-		p.message.payload = append(p.message.payload, f.payload...)
-		if !f.fin {
+		p.message.Payload = append(p.message.Payload, f.Payload...)
+		if !f.Fin {
 			return
 		}
 		f, p.message = *p.message, nil
-		f.fin = true
-		if f.rsv == 4 {
-			f.rsv, f.payload = 0, []byte(inflate(f.payload))
+		f.Fin = true
+		if f.RSV == 4 {
+			f.RSV, f.Payload = 0, []byte(inflate(f.Payload))
 		}
 	}
-	p.items = append(p.items, f.String())
-	if f.op == opClose {
-		p.closes = append(p.closes, closeText(f.payload))
+	p.items = append(p.items, item(f))
+	if f.Opcode == rawpeer.OpClose {
+		p.closes = append(p.closes, closeText(f))
 		if _, ours := p.closed(); ours && !p.client && !p.stay {
 			fin(p)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 // A row is one scenario and what must come out of it.
@@ -76,41 +77,6 @@ func (r row) in(s setting) (row, *but) {
 	return r, nil
 }
 
-// eventText is a close event as the table writes it.
-func eventText(ev closeguard.CloseEvent) string {
-	end := ev.End()
-	kind := "dropped"
-	switch ev.(type) {
-	case *closeguard.PeerClosed:
-		kind = "peer closed"
-	case *closeguard.LocalClosed:
-		kind = "local closed"
-	}
-	text := fmt.Sprintf("%s %d", kind, int(ev.Code()))
-	if ev.Clean() {
-		text += " clean"
-	}
-	for _, f := range []struct {
-		name  string
-		frame *closeguard.CloseFrame
-	}{{"sent", end.Sent}, {"received", end.Received}, {"intended", end.Intended}} {
-		if f.frame != nil {
-			text += ", " + f.name + " " + closeFrameText(*f.frame)
-		}
-	}
-	if fe := (*closeguard.FrameError)(nil); errors.As(ev, &fe) {
-		text += fmt.Sprintf(", %s: %d", fe.Rule, fe.Value)
-	}
-	return text
-}
-
-func closeFrameText(f closeguard.CloseFrame) string {
-	if f == (closeguard.CloseFrame{Code: closeguard.NoStatusReceived}) {
-		return "empty"
-	}
-	return frameText(int(f.Code), f.Reason)
-}
-
 // matches reports whether got is as want says.
 func matches(want, got string) bool {
 	parts := strings.Split(want, "*")
@@ -140,10 +106,7 @@ func misfits(p *peer, ev closeguard.CloseEvent) (all []string) {
 	if p.after > 0 {
 		complain("%d items came behind the Close", p.after)
 	}
-	sent := "none"
-	if end.Sent != nil {
-		sent = closeFrameText(*end.Sent)
-	}
+	sent := record.FrameText(end.Sent)
 	// A peer that goes on sending is cut off by a reset, which its own Write may
 	// be the one to hear of; a Close that was sent can be lost in it.
 	switch looked := p.end == "FIN" && !errors.Is(ev, closeguard.ErrCloseBytes); {
@@ -153,8 +116,8 @@ func misfits(p *peer, ev closeguard.CloseEvent) (all []string) {
 		complain("the event says that %s was sent, the peer read none", sent)
 	}
 	wrote, whole := p.closed()
-	if end.Received != nil && (!whole || closeFrameText(*end.Received) != wrote && end.Received.Code != closeguard.NoStatusReceived && ev.Clean()) {
-		complain("the event says that %s was received, the peer wrote %q", closeFrameText(*end.Received), wrote)
+	if end.Received != nil && (!whole || record.FrameText(end.Received) != wrote && end.Received.Code != closeguard.NoStatusReceived && ev.Clean()) {
+		complain("the event says that %s was received, the peer wrote %q", record.FrameText(end.Received), wrote)
 	}
 	if _, ok := ev.(*closeguard.PeerClosed); ok && end.Received == nil {
 		complain("the peer closed, with no frame")

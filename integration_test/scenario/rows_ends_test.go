@@ -1,5 +1,7 @@
 package scenario
 
+import "github.com/closeguard/ws/integration_test/rawpeer"
+
 // died is a peer that ends TCP without a Close.
 func died(name, source string, steps ...step) row {
 	return row{name: name, source: source, peer: steps, wire: "FIN", event: "dropped 1006"}
@@ -22,7 +24,7 @@ func ends() []row {
 		died("FIN behind a message", "pitfall 2", send(hello), read, fin).reading(hello.String()),
 		died("FIN between fragments", "coder map 2", send(parts[0]), fin).unless(trusts),
 		died("FIN between fragments, behind a ping", "coder map 2", send(parts[0], ping("")), read, fin).reading(`pong ""`).unless(trusts),
-		died("FIN behind an empty fragment", "coder map 2", send(frame{op: opText}), fin).unless(trusts),
+		died("FIN behind an empty fragment", "coder map 2", send(frame{Opcode: rawpeer.OpText}), fin).unless(trusts),
 		died("FIN inside the last fragment", "coder map 2", cut(5, parts...), fin),
 		died("FIN in the first two bytes of a header", "coder map 2", upTo(1, hello), fin),
 		died("FIN inside a length of 16 bits", "coder map 2", upTo(3, binaryOf(1000)), fin),
@@ -33,7 +35,7 @@ func ends() []row {
 		died("FIN behind 512 bytes of payload", "coder map 2", cut(488, binaryOf(1000)), fin).unless(trusts),
 		died("FIN inside a close", "gorilla map 3", cut(2, closing(1000, "bye")), fin),
 		died("FIN inside a compressed frame", "pitfall 1", cut(9, compressed), fin).onlyWith("deflate").unless(masked, trusts),
-		died("FIN between compressed fragments", "pitfall 1", send(frame{op: opText, rsv: 4, payload: compressed.payload}), fin).onlyWith("deflate").unless(trusts),
+		died("FIN between compressed fragments", "pitfall 1", send(frame{Opcode: rawpeer.OpText, RSV: 4, Payload: compressed.Payload}), fin).onlyWith("deflate").unless(trusts),
 		died("RST inside the payload", "gorilla map 3", cut(7, hello), rst).ends("-"),
 		died("TLS ends inside a message", "pitfall 1", cut(7, hello), finBelow).onlyWith("wss"),
 		{

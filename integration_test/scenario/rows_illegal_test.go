@@ -3,6 +3,8 @@ package scenario
 import (
 	"fmt"
 	"strings"
+
+	"github.com/closeguard/ws/integration_test/rawpeer"
 )
 
 // illegalClose is a well-framed Close whose payload breaks a rule. It is an end
@@ -17,17 +19,17 @@ func illegalClose(name, source, payload string, code int, received, broken strin
 }
 
 func illegalCode(name, source string, code int, reason string) row {
-	received := closeText(closing(code, reason).payload)
+	received := closeText(closing(code, reason))
 	if code == 1005 && reason == "" {
 		received = "empty"
 	}
-	return illegalClose(name, source, string(closing(code, reason).payload), 1002, received, fmt.Sprintf("close code: %d", code))
+	return illegalClose(name, source, string(closing(code, reason).Payload), 1002, received, fmt.Sprintf("close code: %d", code))
 }
 
 // notText is a Close whose reason is not UTF-8, seen from byte at on.
 func notText(name, source, reason string, at int) row {
 	repaired := strings.ToValidUTF8(reason, "\uFFFD")
-	r := illegalClose(name, source, string(closing(1000, reason).payload), 1007, frameText(1000, repaired), fmt.Sprintf("reason UTF-8: %d", at))
+	r := illegalClose(name, source, string(closing(1000, reason).Payload), 1007, frameText(1000, repaired), fmt.Sprintf("reason UTF-8: %d", at))
 	return r.unless(but{
 		when: "gorilla", why: "its answer to a reason that is not UTF-8 is a legal 1002",
 		wire:  `close 1002 "invalid utf8 payload in close frame"; FIN`,
@@ -81,9 +83,9 @@ func (r row) unanswered(broken string) row {
 
 func violations() []row {
 	part := fragments("a", "b")
-	withRSV := func(f frame, rsv byte) frame { f.rsv = rsv; return f }
-	open := func(f frame) frame { f.fin = false; return f }
-	wrong := func(f frame) frame { f.wrongMask = true; return f }
+	withRSV := func(f frame, rsv byte) frame { f.RSV = rsv; return f }
+	open := func(f frame) frame { f.Fin = false; return f }
+	wrong := func(f frame) frame { f.Bare = true; return f }
 	return []row{
 		violation("7.3.6 a reason of 124 bytes", "Autobahn 7.3.6", "control frame length: 126", send(closing(1000, stars+"*"))),
 		violation("a close of 70000 bytes", "gorilla map 3", "control frame length: 70000", send(closeOf(strings.Repeat("x", 70000)))),
@@ -104,14 +106,14 @@ func violations() []row {
 			when: "gorilla deflate", why: "with deflate it takes RSV1 on a Close for legal", wire: "close 1000; FIN",
 			event: "local closed 1000 clean, sent 1000, received 1002, reserved bits: 4",
 		}),
-		violation("opcode 3", "gorilla map 3", "opcode: 3", send(frame{fin: true, op: 3})),
-		violation("opcode 11", "gorilla map 3", "opcode: 11", send(frame{fin: true, op: 11})),
-		violation("a continuation of nothing", "gorilla map 3", "continuation: 0", send(frame{fin: true, payload: []byte("b")})),
+		violation("opcode 3", "gorilla map 3", "opcode: 3", send(frame{Fin: true, Opcode: 3})),
+		violation("opcode 11", "gorilla map 3", "opcode: 11", send(frame{Fin: true, Opcode: 11})),
+		violation("a continuation of nothing", "gorilla map 3", "continuation: 0", send(frame{Fin: true, Payload: []byte("b")})),
 		violation("text inside a message", "gorilla map 3", "interleaved message: 1", send(part[0], hello)),
-		violation("a negative length", "gorilla map 1", "payload length: -*", send(frame{fin: true, op: opText, claim: 1<<63 + 5})).unanswered("payload length: -9223372036854775803").unless(noFrame("FIN").giving("dropped 1006, payload length: -9223372036854775803")),
-		violation("a close of a tebibyte", "pitfall 16", "control frame length: 1099511627776", send(frame{fin: true, op: opClose, claim: 1 << 40, payload: make([]byte, 200)})).unanswered("control frame length: 1099511627776"),
+		violation("a negative length", "gorilla map 1", "payload length: -*", send(frame{Fin: true, Opcode: rawpeer.OpText, Claim: 1<<63 + 5})).unanswered("payload length: -9223372036854775803").unless(noFrame("FIN").giving("dropped 1006, payload length: -9223372036854775803")),
+		violation("a close of a tebibyte", "pitfall 16", "control frame length: 1099511627776", send(frame{Fin: true, Opcode: rawpeer.OpClose, Claim: 1 << 40, Payload: make([]byte, 200)})).unanswered("control frame length: 1099511627776"),
 		violation("a broken frame and a close in one segment", "pitfall 5", "").with(send(withRSV(hello, 2), normal)).giving("peer closed 1000 clean, sent 1002*, received 1000*"),
-		violation("a broken frame behind a message", "pitfall 5", "opcode: 3", send(hello), read, send(frame{fin: true, op: 3})).reading(hello.String()),
+		violation("a broken frame behind a message", "pitfall 5", "opcode: 3", send(hello), read, send(frame{Fin: true, Opcode: 3})).reading(hello.String()),
 		{
 			name: "text that is not UTF-8", source: "gorilla map 3", peer: []step{send(text("caf\xe9")), read, send(normal)},
 			wire: `text "caf\xe9"; close 1000; FIN`, event: "peer closed 1000 clean, sent 1000, received 1000",
@@ -131,7 +133,7 @@ func violations() []row {
 		},
 		{
 			name: "corrupt deflate data", source: "gorilla map 2", only: "deflate",
-			peer: []step{send(frame{fin: true, rsv: 4, op: opText, payload: []byte("\xff\xff\xff\xff")}), readClose, send(closing(1001, ""))},
+			peer: []step{send(frame{Fin: true, RSV: 4, Opcode: rawpeer.OpText, Payload: []byte("\xff\xff\xff\xff")}), readClose, send(closing(1001, ""))},
 			wire: "close *; FIN", event: "local closed * clean, sent *, received 1001", but: []but{noFrame("FIN")},
 		},
 	}

@@ -103,7 +103,7 @@ func localCloses() []row {
 		answered("a megabyte before the answer", "pitfall 22", ` clean, sent 4001 "bye", received 4001`, send(binaryOf(1<<20)), send(closing(4001, ""))),
 		answered("a ping before the answer", "pitfall 13", ` clean, sent 4001 "bye", received 4001`, send(ping("there?")), send(closing(4001, ""))),
 		answered("a pong before the answer", "coder map 3", ` clean, sent 4001 "bye", received 4001`, send(pong("")), send(closing(4001, ""))),
-		answered("a broken frame before the answer", "coder map 3", ` clean, sent 4001 "bye", received 4001, opcode: 3`, send(frame{fin: true, op: 3}), send(closing(4001, ""))),
+		answered("a broken frame before the answer", "coder map 3", ` clean, sent 4001 "bye", received 4001, opcode: 3`, send(frame{Fin: true, Opcode: 3}), send(closing(4001, ""))),
 		answered("the end of a message before the answer", "coder map 3", ` clean, sent 4001 "bye", received 4001`, send(fragments("a", "b")...), send(closing(4001, ""))),
 		answered("the peer answers twice", "real-peers.md 2", ` clean, sent 4001 "bye", received 4001`, send(closing(4001, ""), closing(4002, ""))),
 		answered("data behind the answer", "pitfall 36", ` clean, sent 4001 "bye", received 4001`, send(closing(4001, ""), binaryOf(100<<10))),

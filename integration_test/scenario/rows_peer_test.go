@@ -3,6 +3,8 @@ package scenario
 import (
 	"fmt"
 	"strings"
+
+	"github.com/closeguard/ws/integration_test/rawpeer"
 )
 
 var (
@@ -93,7 +95,7 @@ func peerCloses() []row {
 		legal("a reason of 4-byte runes", "peers.md 6", 4000, strings.Repeat("😀", 30)+"abc"),
 		legal("every byte a segment", "pitfall 33", 4000, "bye").with(slowly(closing(4000, "bye"))),
 		legal("behind a message every byte a segment", "pitfall 33", 4000, "").with(slowly(hello, closing(4000, ""))).reading(hello.String()),
-		legal("a padded length", "gorilla map 3", 4000, "").with(send(frame{fin: true, op: opClose, payload: closing(4000, "").payload, padded: true})).unless(but{
+		legal("a padded length", "gorilla map 3", 4000, "").with(send(frame{Fin: true, Opcode: rawpeer.OpClose, Payload: closing(4000, "").Payload, Padded: true})).unless(but{
 			when: "gorilla", why: "a control frame's length in 16 bits is too long for it, whatever the length is",
 			wire: `close 1002 "len > 125 for control"; FIN`, event: `peer closed 4000 clean, sent 1002 "len > 125 for control", received 4000`,
 		}),
@@ -102,7 +104,7 @@ func peerCloses() []row {
 		legal("100 KiB behind the close", "pitfall 36", 4000, "").with(send(closing(4000, ""), binaryOf(100<<10))),
 		legal("FIN right behind the close", "gorilla map 3", 4000, "").with(send(closing(4000, "")), fin),
 		legal("compressed text first", "pitfall 55", 4000, "").with(send(deflated("Hello World!"), closing(4000, ""))).reading(hello.String()).onlyWith("deflate"),
-		legal("between compressed fragments", "pitfall 55", 4000, "").with(send(frame{op: opText, rsv: 4, payload: deflated("Hello World!").payload[:5]}, closing(4000, ""))).onlyWith("deflate").
+		legal("between compressed fragments", "pitfall 55", 4000, "").with(send(frame{Opcode: rawpeer.OpText, RSV: 4, Payload: deflated("Hello World!").Payload[:5]}, closing(4000, ""))).onlyWith("deflate").
 			unless(but{when: "coder", why: "the race detector reports a pool of its own there", racy: true}),
 	)
 }

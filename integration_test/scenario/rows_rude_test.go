@@ -24,7 +24,7 @@ func rude() []row {
 		stalled("a library's close is never answered", "coder map 3", idle, act).doing(closes(4001, "bye")),
 		stalled("a bare close is never answered", "design rule 7", idle, act).doing(drops).ends("close 1001; FIN").giving("local closed 1001, sent 1001").unless(noFrame("FIN").because(closeguard.ErrAborted)),
 		stalled("a shutdown is never answered", "design rule 7", idle, act).doing(shutsDown).ends(`close 1001 "server shutting down"; FIN`).giving(`local closed 1001, sent 1001 "server shutting down"`),
-		stalled("a violation is never answered", "coder map 1", idle, send(frame{fin: true, op: 3}), readClose).doing().ends("close 1002*; FIN").giving("local closed 1002, sent 1002*, opcode: 3"),
+		stalled("a violation is never answered", "coder map 1", idle, send(frame{Fin: true, Opcode: 3}), readClose).doing().ends("close 1002*; FIN").giving("local closed 1002, sent 1002*, opcode: 3"),
 		{
 			name: "a server that doesn't end TCP", source: "real-peers.md 2", only: "client", app: does(closes(4001, "")), peer: []step{stay, act, readClose, send(closing(4001, ""))},
 			wire: "close 4001; FIN", event: "local closed 4001 clean, sent 4001, received 4001",

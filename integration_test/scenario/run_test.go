@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/record"
 )
 
 const (
@@ -207,7 +208,7 @@ func (r *run) client(all *servers) (*peer, error) {
 	}
 	go func() {
 		defer close(r.left)
-		defer s.close()
+		defer s.Close()
 		r.serve(s)
 	}()
 	got := <-peers
@@ -248,7 +249,7 @@ func (r *run) check(p *peer) {
 	if got := p.record(); !matches(want.wire, got) {
 		r.Errorf("wire\ngot  %s\nwant %s", got, want.wire)
 	}
-	if got := eventText(ev); !matches(want.event, got) {
+	if got := record.EventText(ev); !matches(want.event, got) {
 		r.Errorf("event\ngot  %s\nwant %s\n%v", got, want.event, ev)
 	}
 	if want.cause != nil && !errors.Is(ev, want.cause) {

@@ -4,6 +4,7 @@ package sockets
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	coder "github.com/coder/websocket"
@@ -29,6 +30,7 @@ type Gorilla struct {
 		WriteControl(messageType int, data []byte, deadline time.Time) error
 		Close() error
 	}
+	Formats bool // CloseWith(1005, "") makes an empty Close, as the library's FormatCloseMessage does
 }
 
 // Read is [Socket]'s.
@@ -47,7 +49,11 @@ func (s Gorilla) Write(text bool, message []byte) error {
 
 // CloseWith is [Socket]'s.
 func (s Gorilla) CloseWith(code int, reason string) error {
-	return s.Conn.WriteControl(gorilla.CloseMessage, rawpeer.Close(code, reason).Payload, time.Now().Add(time.Second))
+	payload := rawpeer.Close(code, reason).Payload
+	if s.Formats && code == gorilla.CloseNoStatusReceived && reason == "" {
+		payload = nil
+	}
+	return s.Conn.WriteControl(gorilla.CloseMessage, payload, time.Now().Add(time.Second))
 }
 
 // Close is [Socket]'s.
@@ -84,3 +90,31 @@ func (s Coder) CloseWith(code int, reason string) error {
 
 // Close is [Socket]'s.
 func (s Coder) Close() error { return s.Conn.CloseNow() }
+
+// Talk reads until that fails while another goroutine writes, one message after each
+// pause until that fails.
+func Talk(s interface {
+	Read() (text bool, message []byte, err error)
+	Write(text bool, message []byte) error
+}, pause time.Duration) error {
+	over := make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		tick := time.NewTicker(pause)
+		defer tick.Stop()
+		for s.Write(true, []byte("tick")) == nil {
+			select {
+			case <-tick.C:
+			case <-over:
+				return
+			}
+		}
+	})
+	defer writing.Wait()
+	defer close(over)
+	for {
+		if _, _, err := s.Read(); err != nil {
+			return err
+		}
+	}
+}

@@ -42,13 +42,13 @@ type subject struct {
 var subjects = map[string]func(w http.ResponseWriter, r *http.Request, guard *closeguard.Guard) (subject, error){
 	"gorilla": func(w http.ResponseWriter, r *http.Request, guard *closeguard.Guard) (subject, error) {
 		if guard == nil {
-			c, err := gorillaUpgrader.Upgrade(w, r, nil)
+			c, err := settings.Upgrader.Upgrade(w, r, nil)
 			if err != nil {
 				return subject{}, err
 			}
 			return gorillaSubject(c, func() {}), nil
 		}
-		c, err := gorillaadapter.Upgrade(guard, &gorillaUpgrader, w, r, nil)
+		c, err := gorillaadapter.Upgrade(guard, &settings.Upgrader, w, r, nil)
 		if err != nil {
 			return subject{}, err
 		}
@@ -56,13 +56,13 @@ var subjects = map[string]func(w http.ResponseWriter, r *http.Request, guard *cl
 	},
 	"coder": func(w http.ResponseWriter, r *http.Request, guard *closeguard.Guard) (subject, error) {
 		if guard == nil {
-			c, err := coder.Accept(w, r, &coderOptions)
+			c, err := coder.Accept(w, r, &settings.Accept)
 			if err != nil {
 				return subject{}, err
 			}
 			return coderSubject(c, func() {}), nil
 		}
-		c, err := coderadapter.Accept(guard, w, r, &coderOptions)
+		c, err := coderadapter.Accept(guard, w, r, &settings.Accept)
 		if err != nil {
 			return subject{}, err
 		}

@@ -1,4 +1,4 @@
-package gorilla_test
+package twintest
 
 import (
 	"errors"
@@ -7,29 +7,23 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/closeguard/ws/adapters/gorilla"
 	"github.com/closeguard/ws/closeguard"
-	"github.com/gorilla/websocket"
 )
 
 // A client's connection is guarded like a server's, with and without TLS.
-func TestDial(t *testing.T) {
+func (a Adapter[C, L]) dial(t *testing.T) {
 	for name, start := range map[string]func(*httptest.Server){"ws": (*httptest.Server).Start, "wss": (*httptest.Server).StartTLS} {
 		t.Run(name, func(t *testing.T) {
-			g := newGuard(t, closeguard.Options{})
+			g := NewGuard(t, closeguard.Options{})
 			ended := make(chan error, 1)
-			s := httptest.NewUnstartedServer(gorilla.Handler(g, &upgrader, func(_ *http.Request, c *gorilla.Conn) error {
-				err := readMessage(c)
+			s := httptest.NewUnstartedServer(a.Handler(g, func(_ *http.Request, c C) error {
+				err := a.read(c)
 				ended <- err
 				return err
 			}))
 			start(s)
 			defer s.Close()
-			dialer := new(websocket.Dialer)
-			if name == "wss" {
-				dialer.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig
-			}
-			c, resp, err := gorilla.Dial(t.Context(), g, dialer, "ws"+strings.TrimPrefix(s.URL, "http"), nil)
+			c, resp, err := a.Dial(t.Context(), g, "ws"+strings.TrimPrefix(s.URL, "http"), s.Client())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,24 +37,24 @@ func TestDial(t *testing.T) {
 			if err := c.CloseWith(t.Context(), closeguard.MandatoryExtension, "clients may"); err != nil {
 				t.Errorf("CloseWith: %v, want nil", err)
 			}
-			expectEvent(t, c.Event(), "local closed 1010")
-			if err := readMessage(c); kind(err) != "local closed 1010" {
+			ExpectEvent(t, c.Event(), "local closed 1010")
+			if err := a.read(c); Kind(err) != "local closed 1010" {
 				t.Errorf("read %v, want the event", err)
 			}
-			expectEvent(t, within(t, "the server", ended), "peer closed 1010")
+			ExpectEvent(t, Within(t, "the server", ended), "peer closed 1010")
 		})
 	}
 }
 
 // An answer that is no 101 is the library's error, with the answer.
-func TestDialRefused(t *testing.T) {
+func (a Adapter[C, L]) dialRefused(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()
-	_, resp, err := gorilla.Dial(t.Context(), newGuard(t, closeguard.Options{}), nil, "ws"+strings.TrimPrefix(s.URL, "http"), nil)
+	_, resp, err := a.Dial(t.Context(), NewGuard(t, closeguard.Options{}), "ws"+strings.TrimPrefix(s.URL, "http"), nil)
 	if err == nil || resp == nil || resp.StatusCode != http.StatusNotFound {
 		t.Errorf("got %v, %v; want an error and the 404", resp, err)
 	}
-	if !errors.Is(err, websocket.ErrBadHandshake) {
-		t.Errorf("%v is not ErrBadHandshake", err)
+	if want := a.Library.BadHandshake; want != nil && !errors.Is(err, want) {
+		t.Errorf("%v is not %v", err, want)
 	}
 }

@@ -399,23 +399,23 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 	}
 	for _, tt := range scenes {
 		for _, e := range endpoints {
-			if tt.where == adapters && !e.adapter || tt.where == plain && e.adapter {
+			if tt.where == adapters && !e.Adapter || tt.where == plain && e.Adapter {
 				continue
 			}
-			t.Run(tt.name+e.path, func(t *testing.T) {
+			t.Run(tt.name+e.Path, func(t *testing.T) {
 				t.Parallel()
 				s := serve(t, cmp.Or(tt.scheme, "ws"), tt.opts, tt.serve)
 				v := s.dial(t, e)
 				tt.play(t, s, e, v)
 				want := tt.want
-				for _, key := range []string{e.library, e.path} {
+				for _, key := range []string{e.Library, e.Path} {
 					if or, ok := tt.or[key]; ok {
 						want = or
 					}
 				}
 				ev := v.event(t)
 				wantCause := tt.cause
-				for _, key := range []string{e.library, e.path} {
+				for _, key := range []string{e.Library, e.Path} {
 					if other, ok := tt.other[key]; ok {
 						wantCause = other
 					}
