@@ -87,7 +87,7 @@ func serve(r *http.Request, s Socket, f Handler) {
 	var err error
 	defer func() {
 		if err != ErrDropped { //nolint:errorlint // it is that very one
-			s.Close() //nolint:errcheck // it is closed
+			s.Close()
 		}
 	}()
 	err = f(r, s)
