@@ -19,7 +19,12 @@ import (
 // changes whenever the lock is given back.
 type IOMutex struct {
 	state   atomic.Int64 // locked, fast, and above them the moment that Touch keeps
-	waiting int32
+	waiters *waiters     // nil if nobody waits
+}
+
+// waiters are those who wait for the lock, or for a change.
+type waiters struct {
+	n       int           // for the lock
 	changed chan struct{} // closed when there is something to look at, made by whoever waits
 }
 
@@ -48,7 +53,7 @@ func (m *IOMutex) UnlockFast(at time.Duration) bool {
 
 // EnableFast opens the fast path, unless somebody waits.
 func (m *IOMutex) EnableFast() {
-	if m.waiting == 0 && m.state.Load()&fast == 0 {
+	if !m.waitedFor() && m.state.Load()&fast == 0 {
 		m.state.Or(fast)
 	}
 }
@@ -82,10 +87,10 @@ func (m *IOMutex) LastActive() time.Duration { return time.Duration(m.state.Load
 // for any more.
 func (m *IOMutex) Lock(mu *sync.Mutex, over func() bool) bool {
 	m.DisableFast()
-	if m.Locked() || m.waiting > 0 {
-		m.waiting++
+	if m.Locked() || m.waitedFor() {
+		m.needWaiters().n++
 		won := m.wait(mu, over)
-		m.waiting--
+		m.waiters.n--
 		if !won {
 			m.Broadcast()
 			return false
@@ -94,6 +99,9 @@ func (m *IOMutex) Lock(mu *sync.Mutex, over func() bool) bool {
 	m.LockNow()
 	return true
 }
+
+// waitedFor reports whether somebody waits for the lock.
+func (m *IOMutex) waitedFor() bool { return m.waiters != nil && m.waiters.n > 0 }
 
 func (m *IOMutex) wait(mu *sync.Mutex, over func() bool) bool {
 	for newcomer := true; newcomer || m.Locked(); newcomer = false {
@@ -116,16 +124,31 @@ func (m *IOMutex) Unlock() {
 
 // Changed is closed at the next Unlock or Broadcast.
 func (m *IOMutex) Changed() <-chan struct{} {
-	if m.changed == nil {
-		m.changed = make(chan struct{})
+	w := m.needWaiters()
+	if w.changed == nil {
+		w.changed = make(chan struct{})
 	}
-	return m.changed
+	return w.changed
+}
+
+func (m *IOMutex) needWaiters() *waiters {
+	if m.waiters == nil {
+		m.waiters = new(waiters)
+	}
+	return m.waiters
 }
 
 // Broadcast makes those who wait look whether it is still worth it.
 func (m *IOMutex) Broadcast() {
-	if m.changed != nil {
-		close(m.changed)
-		m.changed = nil
+	w := m.waiters
+	if w == nil {
+		return
+	}
+	if w.changed != nil {
+		close(w.changed)
+		w.changed = nil
+	}
+	if w.n == 0 {
+		m.waiters = nil
 	}
 }

@@ -56,20 +56,18 @@ func BenchmarkScannerByteByByte(b *testing.B) {
 	}
 }
 
-func BenchmarkAppendPayload(b *testing.B) {
+func BenchmarkCollector(b *testing.B) {
 	for _, mask := range []*[4]byte{nil, &aMask} {
 		b.Run(fmt.Sprintf("masked=%v", mask != nil), func(b *testing.B) {
 			frame := AppendControl(nil, Close, []byte("\x03\xe9server shutting down"), mask)
-			dst := make([]byte, 0, MaxControl)
+			var c Collector
 			b.ReportAllocs()
 			for b.Loop() {
-				s := Scanner{Masked: mask != nil}
-				n, _ := s.Next(frame)
-				m, _ := s.Next(frame[n:])
-				dst = s.AppendPayload(dst[:0], frame[n:n+m])
+				c.Reset()
+				collect(&c, &Scanner{Masked: mask != nil}, frame)
 			}
-			if string(dst[2:]) != "server shutting down" {
-				b.Fatalf("got %q", dst)
+			if string(c.Payload()[2:]) != "server shutting down" {
+				b.Fatalf("got %q", c.Payload())
 			}
 		})
 	}

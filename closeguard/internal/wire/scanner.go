@@ -24,8 +24,8 @@ func (o Opcode) reserved() bool { return o > Pong || o > Binary && o < Close }
 // MaxControl is the longest payload of a control frame (RFC 6455 section 5.5).
 const MaxControl = 125
 
-// maxHeader is the longest frame header: 2 bytes, 8 of length, 4 of mask.
-const maxHeader = 14
+// masked is the bit of a header's second byte that says that there is a mask.
+const masked = 0x80
 
 // Header is what the header of a frame says.
 type Header struct {
@@ -75,13 +75,13 @@ type Scanner struct {
 	Masked  bool // frames must be masked: this is the client's direction
 	Claimed byte // reserved bits that an extension uses in data frames, see [Claims]
 
-	raw        [maxHeader]byte
-	got        uint8 // bytes in raw of a header that is not complete
+	start      [2]byte // of the current or last frame's header, and its mask if it has one
+	mask       [4]byte
+	got        uint8 // bytes of a header that is not complete
 	fault      Fault
 	inPayload  bool
-	fragmented bool // a message is open: its final frame is still to come
-	lost       bool
-	left       uint64 // payload bytes of the current frame still to come
+	fragmented bool   // a message is open: its final frame is still to come
+	left       uint64 // payload bytes of the current frame still to come, or what has come of their number
 }
 
 // Data takes data frames that break no rule from the start of p, whole or in
@@ -118,8 +118,11 @@ func (s *Scanner) Data(p []byte) int {
 		}
 	}
 	if last >= 0 {
-		copy(s.raw[:], p[last:])
 		s.fault = NoFault
+		s.start = [2]byte(p[last:])
+		if s.start[1]&masked != 0 {
+			s.mask = [4]byte(p[last+headerSize(p[last:])-len(s.mask):])
+		}
 	}
 	return n
 }
@@ -142,31 +145,37 @@ func (s *Scanner) Next(p []byte) (int, Token) {
 
 // header takes what p has of a header, which may come in pieces.
 func (s *Scanner) header(p []byte) (int, Token) {
-	n := 0
-	for need := s.need(); int(s.got) < need; need = s.need() {
-		if n == len(p) {
-			return n, More
+	for i, b := range p {
+		s.headerByte(b)
+		if s.got < 2 || int(s.got) < headerSize(s.start[:]) {
+			continue
 		}
-		c := copy(s.raw[s.got:need], p[n:])
-		s.got += uint8(c)
-		n += c
+		s.got, s.inPayload = 0, true
+		s.fault = s.judge(s.start[0], s.start[1], s.left)
+		if !s.Opcode().Control() {
+			s.fragmented = s.start[0]&0x80 == 0
+		}
+		return i + 1, Start
 	}
-	s.got = 0
-	s.left, s.inPayload = payloadLength(s.raw[:]), true
-	s.fault = s.judge(s.raw[0], s.raw[1], s.left)
-	s.lost = s.fault == FaultLength
-	if !s.Opcode().Control() {
-		s.fragmented = s.raw[0]&0x80 == 0
-	}
-	return n, Start
+	return len(p), More
 }
 
-// need is the size of the header as far as its bytes tell.
-func (s *Scanner) need() int {
-	if s.got < 2 {
-		return 2
+// headerByte takes the next byte of a header.
+func (s *Scanner) headerByte(b byte) {
+	at := int(s.got)
+	s.got++
+	if at < 2 {
+		s.start[at] = b
+		if n := b & 0x7f; at == 1 && n < 126 {
+			s.left = uint64(n)
+		}
+		return
 	}
-	return headerSize(s.raw[:])
+	if rest := headerSize(s.start[:]) - at; rest <= len(s.mask) && s.start[1]&masked != 0 {
+		s.mask[len(s.mask)-rest] = b
+	} else {
+		s.left = s.left<<8 | uint64(b)
+	}
 }
 
 // headerSize is the size of the header that begins b, of which b has two bytes
@@ -179,7 +188,7 @@ func headerSize(b []byte) int {
 	case 127:
 		n += 8
 	}
-	if b[1]&0x80 != 0 {
+	if b[1]&masked != 0 {
 		n += 4
 	}
 	return n
@@ -208,7 +217,7 @@ func (s *Scanner) judge(b0, b1 byte, length uint64) Fault {
 		return FaultRSV
 	case op.reserved():
 		return FaultOpcode
-	case b1&0x80 != 0 != s.Masked:
+	case b1&masked != 0 != s.Masked:
 		return FaultMask
 	case op.Control() && !final:
 		return FaultFragment
@@ -232,23 +241,24 @@ func (s *Scanner) claimed(op Opcode) byte {
 }
 
 // Header returns the header of the current or last frame; it is valid from
-// its [Start] until bytes behind its end are taken.
+// its [Start] until bytes behind its end are taken. Its length is what is still to
+// come of the payload, which at Start is all.
 func (s *Scanner) Header() Header {
 	h := Header{
 		Opcode: s.Opcode(),
-		Final:  s.raw[0]&0x80 != 0,
-		RSV:    s.raw[0] >> 4 & 7,
-		Masked: s.raw[1]&0x80 != 0,
-		Length: payloadLength(s.raw[:]),
+		Final:  s.start[0]&0x80 != 0,
+		RSV:    s.start[0] >> 4 & 7,
+		Masked: s.start[1]&masked != 0,
+		Length: s.Left(),
 	}
 	if h.Masked {
-		copy(h.Mask[:], s.raw[headerSize(s.raw[:])-len(h.Mask):])
+		h.Mask = s.mask
 	}
 	return h
 }
 
 // Opcode returns the opcode of the current or last frame; see Header.
-func (s *Scanner) Opcode() Opcode { return Opcode(s.raw[0] & 0xf) }
+func (s *Scanner) Opcode() Opcode { return Opcode(s.start[0] & 0xf) }
 
 // Fault returns the first rule that the header of the current or last frame
 // breaks.
@@ -258,7 +268,12 @@ func (s *Scanner) Fault() Fault { return s.fault }
 func (s *Scanner) InPayload() bool { return s.inPayload }
 
 // Left returns how many payload bytes of the current frame are still to come.
-func (s *Scanner) Left() uint64 { return s.left }
+func (s *Scanner) Left() uint64 {
+	if !s.inPayload {
+		return 0
+	}
+	return s.left
+}
 
 // Between reports whether the stream is between two frames, where a control
 // frame may be put in.
@@ -266,21 +281,10 @@ func (s *Scanner) Between() bool { return s.got == 0 && !s.inPayload }
 
 // InMessage reports whether the stream ended here would cut something off: a
 // frame, or a message of which the final frame is still to come.
-func (s *Scanner) InMessage() bool { return !s.lost && (!s.Between() || s.fragmented) }
+func (s *Scanner) InMessage() bool { return !s.Lost() && (!s.Between() || s.fragmented) }
 
 // Lost reports whether the scanner can't tell any more where frames begin.
-func (s *Scanner) Lost() bool { return s.lost }
-
-// AppendPayload appends p, payload bytes of the current frame that the last
-// call of Next took, to dst, unmasked.
-func (s *Scanner) AppendPayload(dst, p []byte) []byte {
-	at := len(dst)
-	dst = append(dst, p...)
-	if h := s.Header(); h.Masked {
-		XOR(dst[at:], h.Mask, int((h.Length-s.left-uint64(len(p)))&3))
-	}
-	return dst
-}
+func (s *Scanner) Lost() bool { return s.fault == FaultLength }
 
 // XOR masks or unmasks p, of which the first byte stands at offset at of its
 // frame's payload (RFC 6455 section 5.3).

@@ -43,7 +43,11 @@ func scan(t *testing.T, s *Scanner, pieces ...[]byte) record {
 				r.frames = append(r.frames, frame{header: s.Header(), fault: s.Fault()})
 			case token == End || s.InPayload():
 				f := &r.frames[len(r.frames)-1]
-				f.payload += string(s.AppendPayload(nil, p[:n]))
+				payload := slices.Clone(p[:n])
+				if h := s.Header(); h.Masked {
+					XOR(payload, h.Mask, len(f.payload))
+				}
+				f.payload += string(payload)
 				f.whole = token == End
 			}
 			p = p[n:]
@@ -432,9 +436,9 @@ func TestACopyLooksAhead(t *testing.T) {
 	}
 }
 
-// Whatever way the payload is cut, masked or not, its bytes come out as they
-// were meant and what was handed in stays as it is.
-func TestAppendPayloadAtEverySplit(t *testing.T) {
+// Whatever way a control frame is cut, masked or not, its payload comes out as it was
+// meant and what was handed in stays as it is.
+func TestCollectorAtEverySplit(t *testing.T) {
 	const text = "Hello, mask"
 	for _, mask := range []*[4]byte{nil, {}, &aMask} {
 		wire := AppendControl(nil, Close, []byte(text), mask)
@@ -442,9 +446,9 @@ func TestAppendPayloadAtEverySplit(t *testing.T) {
 			for j := i; j <= len(wire); j++ {
 				s := Scanner{Masked: mask != nil}
 				stream := slices.Clone(wire)
-				got := scan(t, &s, stream[:i], stream[i:j], stream[j:])
-				if len(got.frames) != 1 || got.frames[0].payload != text || !got.frames[0].whole {
-					t.Fatalf("mask %v, cut at %d and %d: %+v, want %q", mask, i, j, got.frames, text)
+				var c Collector
+				if collect(&c, &s, stream[:i], stream[i:j], stream[j:]); string(c.Payload()) != text {
+					t.Fatalf("mask %v, cut at %d and %d: %q, want %q", mask, i, j, c.Payload(), text)
 				}
 				if !bytes.Equal(stream, wire) {
 					t.Fatalf("mask %v, cut at %d and %d: the stream was changed", mask, i, j)
@@ -454,13 +458,16 @@ func TestAppendPayloadAtEverySplit(t *testing.T) {
 	}
 }
 
-func TestAppendPayloadAppends(t *testing.T) {
-	s := Scanner{Masked: true}
-	p := []byte("\x81\x83\x01\x01\x01\x01abc")
-	n, _ := s.Next(p)
-	m, _ := s.Next(p[n:])
-	if got := string(s.AppendPayload([]byte("abc"), p[n:n+m])); got != "abc`cb" {
-		t.Errorf("got %q, want %q", got, "abc`cb")
+// collect takes the payload of the control frames that the pieces are.
+func collect(c *Collector, s *Scanner, pieces ...[]byte) {
+	for _, p := range pieces {
+		for token := Start; token != More; {
+			var n int
+			if n, token = s.Next(p); token == End || token == More && s.InPayload() {
+				c.Take(s, p[:n])
+			}
+			p = p[n:]
+		}
 	}
 }
 
@@ -513,7 +520,7 @@ func TestAppendControl(t *testing.T) {
 }
 
 func TestScannerAllocatesNothing(t *testing.T) {
-	dst := make([]byte, 0, 256)
+	var c Collector
 	for _, masked := range []bool{false, true} {
 		frames := []byte("\x81\x05hello\x01\x7e\x01\x00" + stars(256) + "\x80\x00\x88\x02\x03\xe8")
 		if masked {
@@ -528,7 +535,8 @@ func TestScannerAllocatesNothing(t *testing.T) {
 						var n int
 						n, token = s.Next(p)
 						if s.Opcode() == Close && token == End {
-							dst = s.AppendPayload(dst[:0], p[:n])
+							c.Reset()
+							c.Take(&s, p[:n])
 						}
 						p = p[n:]
 					}
