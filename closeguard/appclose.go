@@ -36,7 +36,7 @@ func (l *link) close(why cause.Cause) error {
 	var bare *closing.Frame
 	if l.machine().MayBegin() { // no silent end (rule 5)
 		bare = l.bareCloseYielding()
-		l.noteCanceled(l.watched.canceled())
+		l.noteCanceled(l.conn.Value().canceled())
 	}
 	l.on(closing.LibraryClosed{Bare: bare, Reason: closing.Reason{Cause: why}})
 	l.finishCloseYielding()

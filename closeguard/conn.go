@@ -34,11 +34,21 @@ type Conn struct {
 // are in, and searches the list for each: with objects of 8 bytes, a thousand
 // beside each other, opening one cost 25 µs beside 18,000.
 type left struct {
-	link *link
-	_    [2]uintptr
+	link    *link
+	watched watched // contexts of calls
+	_       uintptr
 }
 
 var _ net.Conn = (*Conn)(nil)
+
+// canceled is the context of a call that is under way if it has ended, nil if none has.
+// The Conn may be nil: it was dropped, and there are no calls.
+func (c *Conn) canceled() context.Context {
+	if c == nil {
+		return nil
+	}
+	return c.left.watched.canceled()
+}
 
 // newConn makes the handle of a link. That it was dropped a finalizer tells: a
 // cleanup does the same and takes more memory.

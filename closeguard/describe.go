@@ -20,7 +20,7 @@ func (l *link) event(words error, late bool) CloseEvent {
 	}
 	return l.end.event(now, words, Ending{
 		ConnInfo: l.info(),
-		Duration: now - l.opened,
+		Duration: now - l.out.opened(),
 		Idle:     max(0, now-l.in.LastActive()),
 		guard:    l.guard,
 		late:     late,

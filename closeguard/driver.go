@@ -79,15 +79,16 @@ func (d guardDriver) Witness(ctx context.Context, about driver.About) net.Conn {
 	}
 	l.phase, l.opening, l.raw = phaseWitness, nil, transport{unseen{}}
 	l.needEnding().ctx = ctx
-	l.opened = g.now()
-	l.in.Touch(l.opened)
+	now := g.now()
+	l.in.Touch(now)
+	l.out.opens(now)
 	g.mu.Lock()
 	g.count(l)
 	g.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tellOpened()
-	return &Conn{Handle: Handle{l}}
+	return &Conn{Handle: Handle{l}, left: &left{link: l}}
 }
 
 // unseen is the transport of a connection that the guard doesn't see.

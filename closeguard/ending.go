@@ -58,7 +58,7 @@ func (e *ending) lookAtAcks(raw transport, now instant) {
 // close as it likes.
 func (e *ending) closedForContextYielding() bool {
 	l, r := e.ours.link, e.Record()
-	l.noteCanceled(l.watched.canceled())
+	l.noteCanceled(l.conn.Value().canceled())
 	if r.TimedOut.Cause != cause.Context || !r.Open() || !e.MayBegin() {
 		return false
 	}

@@ -32,7 +32,7 @@ func aLink(t *testing.T, happened ...func(*link)) *link {
 	}
 	l := g.newLink(t.Context(), ConnInfo{Number: 7, Role: Server, Guarded: true, Remote: "192.0.2.1:52110"})
 	l.phase = phaseOpen
-	l.opened = time.Second
+	l.out.opens(time.Second)
 	l.in.Touch(61 * time.Second)
 	for _, what := range happened {
 		what(l)

@@ -32,10 +32,10 @@ func newLifetime(l *link) *lifetime {
 	if o.PingInterval == 0 && o.IdleTimeout == 0 && o.MaxAge == 0 && o.WriteStall == 0 {
 		return nil
 	}
-	f := &lifetime{link: l, data: l.opened}
+	f := &lifetime{link: l, data: l.out.opened()}
 	if o.MaxAge > 0 {
 		spread := o.MaxAgeJitter * (2*rand.Float64() - 1)
-		f.expires = l.opened + o.MaxAge + instant(spread*float64(o.MaxAge))
+		f.expires = l.out.opened() + o.MaxAge + instant(spread*float64(o.MaxAge))
 	}
 	return f
 }

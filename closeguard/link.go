@@ -21,7 +21,7 @@ import (
 //
 // What only one idea needs is in a type of its own, with the methods that work on
 // it: opening, inbound and outbound, transport, lifetime, ending and in it ownClose
-// and lingerer, audience, watched, identity. Those that act by themselves point back
+// and lingerer, audience, identity. Those that act by themselves point back
 // here, and mu guards them, too.
 //
 // mu guards the state and is never held over I/O: whoever reads or writes takes
@@ -43,15 +43,12 @@ type link struct {
 	in  inbound
 	out outbound
 
-	opened instant
-
 	place int32 // in the guard's links, guarded by its mu, from 1 on; 0: it isn't there
 	alarm int32 // in the guard's alarms, which it belongs to
 
 	opening  *opening  // nil when the opening handshake is over
 	end      *ending   // nil while nothing points to an end
 	life     *lifetime // nil if no lifetime is limited
-	watched  watched   // contexts of calls
 	audience *audience // nil if nobody is to be told
 }
 

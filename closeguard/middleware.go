@@ -41,47 +41,52 @@ func (g *Guard) Middleware(next http.Handler) http.Handler {
 
 // upgrade runs one function under the guard.
 func (g *Guard) upgrade(w http.ResponseWriter, r *http.Request, do func(http.ResponseWriter, *http.Request) error) error {
-	u, err := g.receive(w, r)
+	h, err := g.receive(w, r)
 	switch {
 	case err != nil:
 		return err
-	case u == nil:
+	case h.link == nil:
 		return do(w, r)
 	}
 	returned := false
 	defer func() {
-		u.done(returned)
+		h.done(returned)
 		if returned {
-			u.unwound()
+			h.unwound()
 			return
 		}
 		v := recover()
-		u.ctx.link.panicked(v)
-		u.unwound()
+		h.link.panicked(v)
+		h.unwound()
 		if v != nil {
 			panic(v)
 		}
 	}()
+	u := &h.link.opening.upgrade
 	err = do(u.writer(), u.request)
 	returned = true
 	return err
 }
 
-// receive makes what the handler of a request gets under the guard; nil if
+// handling is a handler that runs under the guard. It lasts as long as the connection,
+// and leads to the upgrade only until the 101.
+type handling struct{ link *link }
+
+// receive makes what the handler of a request gets under the guard; nothing if
 // there is nothing to guard. The error says why the request was refused. It is
 // not part of upgrade because what upgrade has on the stack stays there while
 // the connection is open.
-func (g *Guard) receive(w http.ResponseWriter, r *http.Request) (*upgrade, error) {
+func (g *Guard) receive(w http.ResponseWriter, r *http.Request) (handling, error) {
 	if !isUpgrade(r) {
-		return nil, nil // nothing to guard is no error
+		return handling{}, nil // nothing to guard is no error
 	}
 	if l := linkFrom(r.Context()); l != nil {
 		if l.guard == g {
-			return nil, nil // as above
+			return handling{}, nil
 		}
 		g.errorLog().ErrorContext(r.Context(), errOtherGuard.Error(), "path", pathOf(r))
 		http.Error(w, errOtherGuard.Error(), http.StatusInternalServerError)
-		return nil, errOtherGuard
+		return handling{}, errOtherGuard
 	}
 	l := g.newLink(r.Context(), g.requestInfo(r))
 	if !g.admit() {
@@ -91,11 +96,11 @@ func (g *Guard) receive(w http.ResponseWriter, r *http.Request) (*upgrade, error
 		l.route = g.routeOf(r)
 		l.offer(r)
 		g.refuse(r.Context(), l.info(), http.StatusServiceUnavailable, ErrShutdown)
-		return nil, ErrShutdown
+		return handling{}, ErrShutdown
 	}
-	u := &upgrade{ResponseWriter: w, ctx: requestContext{r.Context(), l}}
-	u.request = r.WithContext(&u.ctx)
-	return u, nil
+	ctx := &requestContext{r.Context(), l}
+	l.opening.upgrade = upgrade{ResponseWriter: w, ctx: ctx, request: r.WithContext(ctx)}
+	return handling{l}, nil
 }
 
 // admit counts a request that may become a connection, unless the guard is
@@ -130,11 +135,11 @@ func hasToken(values []string, token string) bool {
 // hands out guarded connections and notes the status of the answer.
 type upgrade struct {
 	http.ResponseWriter
-	ctx      requestContext
+	ctx      *requestContext
 	request  *http.Request // until the 101, for what net/http finds out on the way
 	status   int
 	hijacked bool
-	released bool // the guard knows what became of the request
+	returned bool // the handler has, before there was a 101
 }
 
 // Unwrap lets [http.ResponseController] find what this writer doesn't have.
@@ -226,7 +231,7 @@ func (u *upgrade) begin(early []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	o := l.opening
-	o.early, o.upgrade = early, u
+	o.early = early
 	if u.status == http.StatusSwitchingProtocols {
 		// The library let net/http write the 101: that is how coder/websocket
 		// is known, which takes io.EOF for the end of a message (rule 8).
@@ -237,25 +242,28 @@ func (u *upgrade) begin(early []byte) {
 	}
 }
 
-// done runs when the handler has returned, or else panicked.
-func (u *upgrade) done(returned bool) {
-	defer u.release() // also if a function of the program's ends the goroutine
+// done runs when the handler has returned, or else panicked. If there was no 101, a
+// shutdown has waited for the request until now.
+func (h handling) done(returned bool) {
+	l := h.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase == phaseOpen {
+		return
+	}
+	defer l.guard.released() // also if a function of the program's ends the goroutine
+	if l.opening == nil {
+		return
+	}
+	u := &l.opening.upgrade
+	u.returned = true
 	switch {
 	case u.hijacked, u.status == http.StatusSwitchingProtocols:
 	case u.status == 0 && returned:
-		u.wentRound()
+		l.yield(u.wentRound)
 	default:
-		u.refused()
+		l.opening.refuseYielding(u.status)
 	}
-}
-
-// refused tells of an answer that is no 101.
-func (u *upgrade) refused() {
-	l := u.ctx.link
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.opening.upgrade = u
-	l.opening.refuseYielding(u.status)
 }
 
 // maxRoutes is of how many routes wentRound remembers that it has told: a program's
@@ -289,24 +297,20 @@ func (u *upgrade) wentRound() {
 }
 
 // unwound takes note that no panic of the handler's is to be waited for any more.
-func (u *upgrade) unwound() {
-	l := u.ctx.link
+func (h handling) unwound() {
+	l := h.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.app.UnderMiddleware = false
 	l.run()
 }
 
-// release ends the time in which a shutdown has to wait for the request.
-func (u *upgrade) release() {
-	g := u.ctx.link.guard
+// released ends the time in which a shutdown has to wait for a request.
+func (g *Guard) released() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !u.released {
-		u.released = true
-		g.upgrades--
-		g.wakeIfIdle()
-	}
+	g.upgrades--
+	g.wakeIfIdle()
 }
 
 // hijacker finds the first Hijacker in a writer or what it wraps.

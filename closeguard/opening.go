@@ -14,7 +14,7 @@ import (
 type opening struct {
 	link     *link
 	ctx      context.Context // that the request came with
-	upgrade  *upgrade        // a server's request, once it was hijacked
+	upgrade  upgrade         // a server's, of a request
 	head     wire.Head       // of the answer
 	early    []byte          // what the peer sent before the 101 was out
 	proxy    proxy           // of a client
@@ -132,8 +132,7 @@ func (o *opening) agree(subprotocol string, claimed byte) {
 // openYielding is open for a server, which asks the program for what it wants to be
 // told of the connection.
 func (o *opening) openYielding() {
-	l, u := o.link, o.upgrade
-	defer u.release()
+	l, u := o.link, &o.upgrade
 	var attrs []slog.Attr
 	l.yield(func() { attrs = l.guard.attrsOf(u.request) })
 	o.routeYielding(u.request)
@@ -142,6 +141,9 @@ func (o *opening) openYielding() {
 		l.offer(u.request)
 		u.request = nil // it is the program's alone from here on
 		o.open()
+		if !u.returned {
+			l.guard.released()
+		}
 	}
 }
 
@@ -150,8 +152,9 @@ func (o *opening) open() {
 	l := o.link
 	l.opening = nil
 	l.phase = phaseOpen
-	l.opened = l.guard.now()
-	l.in.Touch(l.opened)
+	now := l.guard.now()
+	l.in.Touch(now)
+	l.out.opens(now)
 	l.life = newLifetime(l)
 	late := l.guard.add(l)
 	l.tellOpened()
@@ -171,11 +174,11 @@ func (o *opening) passThrough() {
 // refuseYielding is passThrough for a request that got another answer, which the
 // observers are told.
 func (o *opening) refuseYielding(status int) {
-	l, u := o.link, o.upgrade
+	l, u := o.link, &o.upgrade
 	o.passThrough()
 	l.ended.grow(final) // whoever waits for the end of what never opened has waited enough
 	l.audience.ended()
-	if u != nil {
+	if u.request != nil {
 		defer func() { l.guard.refuse(o.ctx, l.info(), status, o.inTheWay) }()
 		l.offer(u.request)
 		o.routeYielding(u.request)

@@ -15,6 +15,13 @@ type outbound struct {
 	scan wire.Scanner
 }
 
+// opens takes note of when the connection opened. The direction's lock keeps that,
+// because nobody asks when something left last.
+func (out *outbound) opens(at instant) { out.Touch(at) }
+
+// opened is when the connection opened, 0 before it has.
+func (out *outbound) opened() instant { return out.LastActive() }
+
 // passable returns how much of p may leave as it is: all of it, or up to the next
 // boundary where a Close begins or, if there is one, ours is due; and whether there
 // is data in it. It leaves the scanner there, ahead of the wire: nobody else looks

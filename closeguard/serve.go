@@ -78,7 +78,7 @@ func (d connDriver) returned(err error) {
 // of a call of the library's, or the request's. It is nil if the error tells of none.
 func (d connDriver) canceledFor(err error) error {
 	l := d.conn.link
-	l.noteCanceled(l.watched.canceled())
+	l.noteCanceled(d.conn.canceled())
 	switch t := l.machine().Record().TimedOut; {
 	case !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && (!l.app.Closed || !errors.Is(err, net.ErrClosed)):
 		return nil
