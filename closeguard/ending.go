@@ -103,7 +103,9 @@ func (l *link) machine() *closing.Machine {
 func (l *link) needEnding() *ending {
 	if l.end == nil {
 		l.disableFast()
-		l.end = &ending{Machine: closing.New(closing.Role(l.role), &l.guard.limits), ours: ownClose{link: l}, linger: lingerer{link: l}}
+		l.end = new(ending)
+		l.end.Open(closing.Role(l.role), &l.guard.limits)
+		l.end.ours.link, l.end.linger.link = l, l
 	}
 	return l.end
 }

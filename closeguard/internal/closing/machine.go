@@ -71,9 +71,10 @@ const (
 	gone           // neither way
 )
 
-// New returns the machine of an open connection.
-func New(role Role, limits *Limits) Machine {
-	return Machine{limits: limits, record: Record{Role: role}}
+// Open makes m the machine of an open connection. It is not handed out by value, as
+// Record isn't.
+func (m *Machine) Open(role Role, limits *Limits) {
+	m.limits, m.record.Role = limits, role
 }
 
 // Record is what crossed so far, to be read: it changes with the machine. It is

@@ -209,7 +209,8 @@ func (w *world) pass(d time.Duration) {
 // checkWorld plays a script. When it is over the program lets go, and everything
 // must come to an end: nobody else will look again.
 func checkWorld(t *testing.T, role Role, serving bool, script []byte) {
-	w := &world{T: t, Machine: New(role, &someLimits), script: script, now: 1}
+	w := &world{T: t, script: script, now: 1}
+	w.Open(role, &someLimits)
 	w.facts.App.Serving = serving
 	for len(w.script) > 0 && !w.ending {
 		w.step()

@@ -20,7 +20,8 @@ func TestEveryStateHasItsTurn(t *testing.T) {
 			for reader := range readerStates {
 				for app := range 4 {
 					for _, down := range []error{nil, io.EOF} {
-						m := New(Server, &someLimits)
+						var m Machine
+						m.Open(Server, &someLimits)
 						m.stage, m.out.State, m.reader = stage, out, Reader{State: reader, until: 1}
 						m.record.Down = down
 						facts := Facts{App: App{Closed: app&1 != 0, Serving: app&2 != 0}}
@@ -47,7 +48,8 @@ func TestStagesOnlyGrow(t *testing.T) {
 			t.Error("a step back doesn't panic")
 		}
 	}()
-	m := New(Server, &someLimits)
+	var m Machine
+	m.Open(Server, &someLimits)
 	m.to(Ending)
 	m.to(Lingering)
 }
@@ -80,7 +82,8 @@ func TestTheLastLook(t *testing.T) {
 			if tt.after > limits.Total {
 				limits.Idle = limits.Total + time.Minute // which comes first otherwise
 			}
-			m := New(Server, &limits)
+			var m Machine
+			m.Open(Server, &limits)
 			facts := Facts{Between: true, App: App{Closed: true}}
 			next := func(now time.Duration, want Do) {
 				t.Helper()
@@ -140,7 +143,8 @@ func TestWhatCrossesOurClose(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := New(Server, &someLimits)
+			var m Machine
+			m.Open(Server, &someLimits)
 			m.On(Ask{Frame: Frame{Code: 1001}}, 1)
 			if a := m.Next(Facts{Between: true}, 1); a.Do != SendClose {
 				t.Fatalf("action %d", a.Do)
@@ -182,7 +186,8 @@ func TestWhereOurCloseGoes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := New(Server, &someLimits)
+			var m Machine
+			m.Open(Server, &someLimits)
 			m.On(Ask{Frame: Frame{Code: 1001}}, 1)
 			for _, in := range tt.edge {
 				m.On(in, 1)
