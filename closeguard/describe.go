@@ -30,7 +30,8 @@ func (l *link) event(words error, late bool) CloseEvent {
 // event adds to what is known of the connection what is known of its end.
 func (e *ending) event(now instant, words error, known Ending) CloseEvent {
 	r := e.Record()
-	known.Sent, known.Received, known.Intended = frameOf(r.Sent), frameOf(r.Received), frameOf(r.Intended)
+	known.Sent, known.Received = framesOf(r.Sent, r.Received)
+	known.Intended = frameOf(r.Intended)
 	known.cause = e.Cause()
 	known.misfit, known.aborted = r.Misfit, r.Aborted
 	known.ongoing = e.Stage() < closing.Ending && r.Down == nil
@@ -68,6 +69,15 @@ func (e *ending) took(ev CloseEvent) time.Duration {
 		took = max(took, e.ClosedAt()-since)
 	}
 	return took
+}
+
+// framesOf are the two frames that most ends have, in one piece of memory.
+func framesOf(sent, received *closing.Frame) (s, r *CloseFrame) {
+	if sent == nil || received == nil {
+		return frameOf(sent), frameOf(received)
+	}
+	both := &[2]CloseFrame{outside(*sent), outside(*received)}
+	return &both[0], &both[1]
 }
 
 func frameOf(f *closing.Frame) *CloseFrame {

@@ -16,7 +16,8 @@ type ending struct {
 
 	theirs wire.Collector     // the payload of the peer's Close
 	fault  *closing.Violation // of the frame that comes; nil: it isn't the first with one
-	held   *heldClose         // what has come of the library's Close
+	held   *heldClose         // what has come of the library's Close; nil: none has begun
+	hold   heldClose          // what held points to
 
 	ours   ownClose
 	rounds []*round        // that closed it together with others

@@ -47,7 +47,8 @@ func (h *heldClose) written(payload []byte) []byte {
 func (l *link) writeCloseYielding(p []byte) (int, error) {
 	e := l.needEnding()
 	if e.held == nil {
-		e.held = &heldClose{scan: l.out.scan}
+		e.hold = heldClose{scan: l.out.scan}
+		e.held = &e.hold
 	}
 	h := e.held
 	n, whole := h.take(p)

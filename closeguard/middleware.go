@@ -140,6 +140,7 @@ type upgrade struct {
 	status   int
 	hijacked bool
 	returned bool // the handler has, before there was a 101
+	full     fullWriter
 }
 
 // Unwrap lets [http.ResponseController] find what this writer doesn't have.

@@ -9,6 +9,15 @@ import (
 // writeHeaderNower is gin's: coder/websocket calls it before Hijack.
 type writeHeaderNower interface{ WriteHeaderNow() }
 
+// fullWriter is u with the optional methods of net/http's own writer, which is the one
+// below in most programs.
+type fullWriter struct {
+	*upgrade
+	flusher
+	readerFrom
+	http.CloseNotifier
+}
+
 // writer returns u with exactly those optional methods that the writer below
 // it has: a method that is there and does nothing is as wrong as one that is
 // missing. Deadlines and the like are found by Unwrap; WriteString is always there.
@@ -38,12 +47,8 @@ func (u *upgrade) writer() http.ResponseWriter {
 			H
 		}{u, f, r, c, h}
 	case [4]bool{true, true, true, false}:
-		return struct {
-			up
-			F
-			R
-			C
-		}{u, f, r, c}
+		u.full = fullWriter{u, f, r, c}
+		return &u.full
 	case [4]bool{true, true, false, true}:
 		return struct {
 			up

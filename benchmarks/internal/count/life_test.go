@@ -21,8 +21,8 @@ import (
 // What a connection may allocate above a bare one from dial to close, with the
 // client's Close first.
 var mostOfALife = map[string]map[string]float64{
-	"gorilla": {server.Plain: 18, server.Adapter: 27},
-	"coder":   {server.Plain: 19, server.Adapter: 29},
+	"gorilla": {server.Plain: 14, server.Adapter: 18},
+	"coder":   {server.Plain: 15, server.Adapter: 20},
 }
 
 func TestAWholeLifeAllocatesLittle(t *testing.T) {

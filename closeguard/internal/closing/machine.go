@@ -37,16 +37,15 @@ type Machine struct {
 	record Record
 	why    Reasons
 
-	stage  Stage
-	out    Out
-	edge   Edge
-	reader Reader
-	line   line
-	how    Manner
-	limit  cause.Cause // that it reached, None: none
-	gaveUp Reason      // the deadline or the context after which the program closed
-
-	together bool // it is closed with others
+	out      Out
+	edge     Edge
+	reader   Reader
+	stage    Stage
+	line     line
+	how      Manner
+	limit    cause.Cause // that it reached, None: none
+	together bool        // it is closed with others
+	gaveUp   Reason      // the deadline or the context after which the program closed
 
 	// What came while our Close was with the transport: whether it was the
 	// first, or an answer, is known when that Write has returned.

@@ -35,6 +35,8 @@ type Record struct {
 	Down     error  // how the transport ended: EOF, reset, a failed Write
 	TimedOut Reason // the last Read or Write ran into a deadline of the program's, or a call's context ended
 	Aborted  bool   // we ended TCP without more ado
+
+	sent, received Frame // what Sent and Received point to
 }
 
 // Open reports whether nothing has ended the connection yet.
@@ -56,8 +58,8 @@ func (r *Record) sawClose(payload []byte, now time.Duration) {
 	if r.Received != nil {
 		return
 	}
-	frame, illegal := Parse(payload)
-	r.Received, r.Illegal = &frame, illegal
+	r.received, r.Illegal = Parse(payload)
+	r.Received = &r.received
 	r.ends(Peer, now)
 }
 
@@ -66,7 +68,8 @@ func (r *Record) sentClose(f Frame, now time.Duration) {
 	if r.Sent != nil {
 		return
 	}
-	r.Sent = &f
+	r.sent = f
+	r.Sent = &r.sent
 	if r.Intended != nil && !r.Misfit && *r.Intended == f {
 		r.Intended = nil // given up too early
 	}
