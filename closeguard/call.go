@@ -39,7 +39,7 @@ func (d connDriver) Begin(ctx context.Context) driver.Call {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return d.conn.left.watched.add(l, ctx)
+	return d.conn.watched.add(l, ctx)
 }
 
 func (c call) Keep(err error) error     { return err }

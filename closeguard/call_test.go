@@ -23,7 +23,7 @@ func TestCallsForgetTheirContexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := g.newLink(context.Background(), ConnInfo{})
-	c := &Conn{Handle: Handle{l}, left: &left{link: l}}
+	c := &Conn{Handle: Handle{l}}
 	ends := []func(driver.Call){
 		func(call driver.Call) { call.End(nil, false) },
 		func(call driver.Call) { call.End(errors.New("failed"), true) },
@@ -48,7 +48,7 @@ func TestCallsForgetTheirContexts(t *testing.T) {
 	}
 	calls.Wait()
 	places := 0
-	for p := c.left.watched.first; p != nil; p = p.next {
+	for p := c.watched.first; p != nil; p = p.next {
 		places++
 		if p.ctx != nil {
 			t.Errorf("%v is watched after all calls have ended", p.ctx)
@@ -70,7 +70,7 @@ func TestCallsAllocateNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := g.newLink(context.Background(), ConnInfo{})
-	c := &Conn{Handle: Handle{l}, left: &left{link: l}}
+	c := &Conn{Handle: Handle{l}}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	for name, ctx := range map[string]context.Context{"no context": nil, "background": context.Background(), "cancellable": ctx} {

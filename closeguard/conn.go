@@ -23,20 +23,7 @@ type Conn struct {
 	Handle
 	ctx context.Context // of the request; see link.context
 
-	left *left
-}
-
-// left is collected with the Conn, which alone holds it. The finalizer is here
-// because what a finalizer's object leads to is kept: the Conn's context may lead
-// back to the Conn, which then would never be found.
-//
-// The runtime lists finalizers and weak pointers by the 8 KiB of memory that they
-// are in, and searches the list for each: with objects of 8 bytes, a thousand
-// beside each other, opening one cost 25 µs beside 18,000.
-type left struct {
-	link    *link
 	watched watched // contexts of calls
-	_       uintptr
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -47,15 +34,13 @@ func (c *Conn) canceled() context.Context {
 	if c == nil {
 		return nil
 	}
-	return c.left.watched.canceled()
+	return c.watched.canceled()
 }
 
-// newConn makes the handle of a link. That it was dropped a finalizer tells: a
-// cleanup does the same and takes more memory.
+// newConn makes the handle of a link.
 func newConn(l *link) *Conn {
-	c := &Conn{Handle: Handle{l}, ctx: l.opening.ctx, left: &left{link: l}}
+	c := &Conn{Handle: Handle{l}, ctx: l.opening.ctx}
 	l.conn = weak.Make(c)
-	runtime.SetFinalizer(c.left, (*left).abandoned)
 	return c
 }
 
@@ -186,15 +171,3 @@ func (l *link) closeEvent() CloseEvent {
 
 // Driver is for the authors of adapters.
 func (c *Conn) Driver() driver.Conn { return connDriver{c} }
-
-// abandoned is for when the program has dropped the Conn. It doesn't block.
-func (left *left) abandoned() {
-	l := left.link
-	if l.ended.final() {
-		return
-	}
-	l.guard.callers.Do(func() {
-		defer l.survive()
-		l.close(cause.Abandoned) //nolint:errcheck // nobody is there to be told
-	})
-}

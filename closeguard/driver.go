@@ -88,7 +88,7 @@ func (d guardDriver) Witness(ctx context.Context, about driver.About) net.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tellOpened()
-	return &Conn{Handle: Handle{l}, left: &left{link: l}}
+	return &Conn{Handle: Handle{l}}
 }
 
 // unseen is the transport of a connection that the guard doesn't see.
@@ -157,8 +157,10 @@ func (d connDriver) fail() bool {
 }
 
 func (d connDriver) Abandon() {
-	d.conn.left.abandoned()
-	runtime.KeepAlive(d.conn)
+	defer runtime.KeepAlive(d.conn)
+	if l := d.conn.link; !l.ended.final() {
+		l.guard.callers.Do(func() { abandon(l) })
+	}
 }
 
 func (d connDriver) Sent(code int, reason string) {

@@ -2,7 +2,6 @@ package closeguard
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/closeguard/ws/closeguard/cause"
 	"github.com/closeguard/ws/closeguard/internal/closing"
@@ -135,6 +134,5 @@ func (l *link) noteEnd() {
 	l.audience.ended()
 	if c := l.conn.Value(); c != nil {
 		e.ctx = c.ctx
-		runtime.SetFinalizer(c.left, nil) // nothing is left to be done for it
 	}
 }

@@ -40,6 +40,7 @@ type Guard struct {
 	links       []*link                       // open, or ended and not yet reported; in any order
 	keys        map[string]map[*link]struct{} // open, by key
 	stats       Stats                         // but for Draining
+	marked      bool                          // the collector will tell when it has looked
 	upgrades    int                           // requests that may still become connections
 	roundabouts map[string]struct{}           // routes of which wentRound has told
 	untold      int                           // events on their way to the observers
@@ -149,6 +150,7 @@ func (g *Guard) add(l *link) (late *drain) {
 	l.place = int32(len(g.links)) // there are not that many ports
 	g.live++
 	g.count(l)
+	g.lookLater()
 	return g.drain
 }
 

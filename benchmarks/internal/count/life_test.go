@@ -21,8 +21,8 @@ import (
 // What a connection may allocate above a bare one from dial to close, with the
 // client's Close first.
 var mostOfALife = map[string]map[string]float64{
-	"gorilla": {server.Plain: 14, server.Adapter: 18},
-	"coder":   {server.Plain: 15, server.Adapter: 20},
+	"gorilla": {server.Plain: 13, server.Adapter: 17},
+	"coder":   {server.Plain: 14, server.Adapter: 19},
 }
 
 func TestAWholeLifeAllocatesLittle(t *testing.T) {
