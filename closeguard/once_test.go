@@ -248,6 +248,38 @@ func TestAbandoned(t *testing.T) {
 	}
 }
 
+// It is found however often the collector has looked before.
+func TestAbandonedLater(t *testing.T) {
+	events, opts := toChannel()
+	opts.CloseIdle = 50 * ms
+	g := newGuard(t, opts)
+	below, peer := net.Pipe()
+	defer peer.Close()
+	go io.Copy(io.Discard, peer)
+	c, err := g.WrapConn(below, closeguard.Server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		looked := make(chan struct{})
+		runtime.SetFinalizer(&struct{ c chan struct{} }{looked}, func(s *struct{ c chan struct{} }) { close(s.c) })
+		runtime.GC()
+		<-looked
+	}
+	select {
+	case ev := <-events:
+		if _, opened := ev.(*closeguard.Opened); !opened {
+			t.Errorf("told %v of a connection that is held", ev)
+		}
+	case <-time.After(30 * sec):
+		t.Error("no event")
+	}
+	runtime.KeepAlive(c)
+	if ev := awaitAbandoned(t, events); !errors.Is(ev, closeguard.ErrAbandoned) {
+		t.Errorf("%v, want ErrAbandoned", ev)
+	}
+}
+
 // The same through the middleware, where the request's context leads to it.
 func TestAbandonedUnderTheMiddleware(t *testing.T) {
 	log := new(closetest.Recorder)
