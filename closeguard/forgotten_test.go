@@ -2,6 +2,7 @@ package closeguard_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -109,5 +110,51 @@ func TestCollectedWithItsContext(t *testing.T) {
 			t.Fatal("it is never collected")
 		case <-time.After(10 * ms):
 		}
+	}
+}
+
+// A connection that was taken from net/http and dropped before its 101 is closed by the
+// runtime, as bare: nothing of the guard's holds it. It was never a WebSocket, and no
+// event tells of it.
+func TestDroppedBeforeThe101(t *testing.T) {
+	for _, guarded := range []bool{false, true} {
+		t.Run(fmt.Sprintf("guarded %t", guarded), func(t *testing.T) {
+			log := new(closetest.Recorder)
+			g := newGuard(t, closeguard.Options{Observers: []closeguard.Observer{log}})
+			var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
+					t.Error(err)
+				}
+			})
+			if guarded {
+				h = g.Middleware(h)
+			}
+			s := httptest.NewServer(h)
+			defer s.Close()
+			peer, err := net.Dial("tcp", s.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Close()
+			io.WriteString(peer, askUpgrade)
+			ended := make(chan error, 1)
+			go func() {
+				_, err := io.Copy(io.Discard, peer)
+				ended <- err
+			}()
+			for deadline := time.After(30 * sec); ; {
+				runtime.GC()
+				select {
+				case err := <-ended:
+					if events := log.Events(); err != nil || len(events) > 0 {
+						t.Errorf("the peer reads %v, the observers were told %v", err, events)
+					}
+					return
+				case <-deadline:
+					t.Fatal("TCP is never closed")
+				case <-time.After(10 * ms):
+				}
+			}
+		})
 	}
 }

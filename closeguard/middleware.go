@@ -190,7 +190,8 @@ func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return raw, rw, err
 	}
 	c := u.take(raw)
-	u.begin(divert(rw, c))
+	rw, early := divert(rw, c)
+	u.begin(early)
 	return c, rw, nil
 }
 
@@ -209,8 +210,10 @@ func (u *upgrade) take(raw net.Conn) *Conn {
 	return newConn(l)
 }
 
-// divert makes rw read from c and write to it, and returns what rw has buffered.
-func divert(rw *bufio.ReadWriter, c *Conn) (early []byte) {
+// divert returns a reader and a writer on c for those on what is below it, and what
+// was buffered. A wrapper's net.Conn may keep its own, and read from them itself: it gets
+// none that lead to c.
+func divert(rw *bufio.ReadWriter, c *Conn) (diverted *bufio.ReadWriter, early []byte) {
 	buffered, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	early = bytes.Clone(buffered)
 	rd := c.reader(rw.Reader)
@@ -218,12 +221,12 @@ func divert(rw *bufio.ReadWriter, c *Conn) (early []byte) {
 	_, overTLS := c.link.raw.Conn.(*tls.Conn)
 	if len(early) == 0 && (tcp || overTLS) {
 		rw.Reader.Reset(rd)
-	} else { // a wrapper's net.Conn may read from the bufio.Reader itself
-		rw.Reader = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), rd), max(rw.Reader.Size(), len(early)))
-		rw.Reader.Peek(len(early)) //nolint:errcheck // they are there
+		rw.Writer.Reset(c)
+		return rw, nil
 	}
-	rw.Writer.Reset(c)
-	return early
+	r := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(early), rd), max(rw.Reader.Size(), len(early)))
+	r.Peek(len(early)) //nolint:errcheck // they are there
+	return bufio.NewReadWriter(r, bufio.NewWriterSize(c, rw.Writer.Size())), early
 }
 
 // begin gets the link ready for what the program does with the connection.
