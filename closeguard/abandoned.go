@@ -15,19 +15,20 @@ import (
 // mark is what the collector finds each time.
 type mark struct{ guard *Guard }
 
-// lookLater looks for dropped Conns when the collector has, as long as there are links.
+// lookLater looks for dropped Conns each time that the collector has, as long as there are links.
 // The guard's mu is held.
 func (g *Guard) lookLater() {
-	if !g.marked && len(g.links) > 0 {
+	if !g.marked {
 		g.marked = true
 		runtime.SetFinalizer(&mark{g}, (*mark).found)
 	}
 }
 
-func (m *mark) found() { m.guard.callers.Do(m.guard.lookForDropped) }
+func (m *mark) found() { m.guard.callers.Do(m.look) }
 
-// lookForDropped closes the connections of which the Conn was dropped.
-func (g *Guard) lookForDropped() {
+// look closes the connections of which the Conn was dropped, and sets the mark again.
+func (m *mark) look() {
+	g := m.guard
 	for _, l := range g.dropped() {
 		l.mu.Lock()
 		closed := l.app.Closed && !l.end.awaitsWord()
@@ -38,8 +39,9 @@ func (g *Guard) lookForDropped() {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.marked = false
-	g.lookLater()
+	if g.marked = len(g.links) > 0; g.marked {
+		runtime.SetFinalizer(m, (*mark).found)
+	}
 }
 
 // atOnce is how many links are looked at with the guard's mu held.
