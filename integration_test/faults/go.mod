@@ -11,7 +11,6 @@ require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0
 	github.com/closeguard/ws v0.0.0-00010101000000-000000000000
 	github.com/closeguard/ws/integration_test v0.0.0-00010101000000-000000000000
-	github.com/coder/websocket v1.8.15
 	github.com/gorilla/websocket v1.5.3
 	github.com/rs/zerolog v1.28.0
 	golang.org/x/sys v0.41.0
@@ -20,6 +19,7 @@ require (
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.1.2 // indirect
+	github.com/coder/websocket v1.8.15 // indirect
 	github.com/golang/protobuf v1.5.2 // indirect
 	github.com/gorilla/mux v1.8.0 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
