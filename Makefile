@@ -15,10 +15,6 @@ large := ./integration_test
 FUZZ_SECONDS ?= 30
 BENCHTIME ?= 200ms
 
-# The newest releases that the adapters are tested with; go.mod has the oldest. Another
-# choice: make newest NEWEST="go.uber.org/zap@latest".
-NEWEST ?= github.com/coder/websocket@v1.8.15 github.com/gorilla/websocket@v1.5.3 go.uber.org/zap@v1.28.0
-
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
@@ -60,6 +56,7 @@ fmt:
 # Fails if go mod tidy would change a go.mod or go.sum.
 tidy-check:
 	@for m in $(modules); do (set -x; go -C $$m mod tidy -diff); done
+	go mod tidy -modfile=newest.mod -diff
 
 # Runs go vet in every module.
 vet:
@@ -94,7 +91,8 @@ large:
 before-large: vet lint
 	$(call run_race,$(filter-out $(faults) $(large),$(code)))
 
-# The adapters' and examples' tests with the newest releases of the libraries.
+# The adapters' and examples' tests with the newest releases of the libraries, those of
+# newest.mod; go.mod has the oldest. Others: make newest NEWEST="go.uber.org/zap@latest".
 newest:
 	scripts/newest $(NEWEST)
 

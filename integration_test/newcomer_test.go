@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -251,15 +252,15 @@ func alike(line string) string {
 // The README's command line starts the echo example, with a log for people.
 func TestEchoAsTheREADMEStartsIt(t *testing.T) {
 	command := strings.Fields(only(t, section(t, documents(t)["README.md"], "See it"), "sh"))
-	if len(command) < 3 || strings.Join(command[:3], " ") != "go run ./examples/echo" {
+	if len(command) < 4 || strings.Join(command[:4], " ") != "go run -modfile=newest.mod ./examples/echo" {
 		t.Fatalf("%q", command)
 	}
-	args := command[3:]
+	args := command[4:]
 	if i := slices.Index(args, "#"); i >= 0 {
 		args = args[:i]
 	}
 	binary := filepath.Join(t.TempDir(), "echo")
-	build := exec.Command("go", "build", "-o", binary, "./examples/echo")
+	build := exec.Command("go", "build", "-o", binary, command[2], command[3])
 	build.Dir = ".."
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -284,8 +285,13 @@ func TestEchoAsTheREADMEStartsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer page.Body.Close()
-	if b, err := io.ReadAll(page.Body); err != nil || !strings.Contains(string(b), "Run all") {
-		t.Errorf("%v, %s", err, b)
+	newest, err := os.ReadFile("../newest.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := regexp.MustCompile(`coder/websocket v\S+`).FindString(string(newest))
+	if b, err := io.ReadAll(page.Body); err != nil || !strings.Contains(string(b), "Run all") || !strings.Contains(string(b), release) {
+		t.Errorf("%v, no %q in %s", err, release, b)
 	}
 	p := rawpeer.Dial(t, "ws"+strings.TrimPrefix(url[1], "http")+"gorilla")
 	if err := p.Write(rawpeer.Close(4000, "bye")); err != nil {

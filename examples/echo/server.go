@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"html"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"strings"
 
 	"github.com/closeguard/ws/adapters/coder"
@@ -53,6 +55,7 @@ func servePage() http.Handler {
 		"form-action 'none'",
 		"frame-ancestors 'none'",
 	}, "; ")
+	page := strings.Replace(page, "<!-- releases -->", releases(), 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
@@ -62,6 +65,25 @@ func servePage() http.Handler {
 		h.Set("Cache-Control", "no-cache")
 		io.WriteString(w, page) //nolint:errcheck // the client is gone
 	})
+}
+
+// releases says which releases of the libraries are compared: what they do without
+// closeguard changes from one to the next.
+func releases() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	var names []string
+	for _, m := range info.Deps {
+		if strings.HasSuffix(m.Path, "/websocket") {
+			names = append(names, html.EscapeString(strings.TrimPrefix(m.Path, "github.com/")+" "+m.Version))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "<p>The libraries here are " + strings.Join(names, " and ") + ".</p>"
 }
 
 // hashOf names, for the policy, the page's only element of that name.
