@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -476,7 +477,8 @@ func TestLongPath(t *testing.T) {
 	})
 }
 
-// The observer's context has the request's values and is never cancelled.
+// The observer's context has the request's values and is never cancelled, also if the
+// collector has found the Conn, which the library has closed, before the peer answers.
 func TestObserversContext(t *testing.T) {
 	type key struct{}
 	bubble(t, func(t *testing.T) {
@@ -495,6 +497,8 @@ func TestObserversContext(t *testing.T) {
 		v := dial(t, l, askUpgrade)
 		v.head()
 		v.gets("close 1001")
+		synctest.Wait() // the handler has returned
+		runtime.GC()    // and nobody has the Conn any more
 		v.Close()
 		synctest.Wait()
 		if request.Err() == nil {
