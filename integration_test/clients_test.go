@@ -22,7 +22,7 @@ import (
 func startEcho(t *testing.T) (base string) {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "echo")
-	build := exec.Command("go", "build", "-o", binary, "./examples/echo")
+	build := exec.Command("go", "build", "-modfile=newest.mod", "-o", binary, "./examples/echo")
 	build.Dir = ".."
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

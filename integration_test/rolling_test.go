@@ -29,7 +29,7 @@ func TestRollingRestart(t *testing.T) {
 		missing(t, "npm package ws")
 	}
 	echo := filepath.Join(t.TempDir(), "echo")
-	build := exec.Command("go", "build", "-o", echo, "./examples/echo")
+	build := exec.Command("go", "build", "-modfile=newest.mod", "-o", echo, "./examples/echo")
 	build.Dir = ".."
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
