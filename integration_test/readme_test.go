@@ -121,6 +121,7 @@ func compile(t *testing.T, source, output string) {
 func TestBlocksOfOtherLanguages(t *testing.T) {
 	tested := map[string]string{
 		"README.md sh":       "TestEchoAsTheREADMEStartsIt",
+		"doctor.md sh":       "cmd/closeguard: TestDocumentationsCommand",
 		"README.md text":     "TestTheREADMEsServers",
 		"events.md json":     "closeguard: TestTheDocumentationHasEveryKey",
 		"moving.md sh":       "migration: TestRewritesDoTheRest",

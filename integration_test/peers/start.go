@@ -30,8 +30,8 @@ var drivers = []driver{
 	{"webkit", (*Client).webkit},
 	{"ws", func(c *Client) error { return c.node("ws.mjs") }},
 	{"undici", func(c *Client) error { return c.node("undici.mjs") }},
-	{"websockets", func(c *Client) error { return c.python("websockets_jobs.py") }},
-	{"aiohttp", func(c *Client) error { return c.python("aiohttp_jobs.py") }},
+	{"websockets", func(c *Client) error { return c.python("python/websockets_jobs.py") }},
+	{"aiohttp", func(c *Client) error { return c.python("python/aiohttp_jobs.py") }},
 	{"jdk", (*Client).java},
 }
 
@@ -54,26 +54,45 @@ func folder() string {
 }
 
 func (c *Client) node(script string) error {
-	node, err := c.look("node")
+	node, err := c.lookNode()
 	if err != nil {
 		return err
-	}
-	if _, err := os.Stat(filepath.Join(folder(), "node_modules", c.name)); err != nil {
-		return &missingError{c.name, "npm package " + c.name}
 	}
 	return c.process(node, script)
 }
 
-// python runs a script with Debian's interpreter, which the packages are for;
-// the first one of PATH can be another.
+// lookNode finds Node.js, if the npm package of the client's name is there, too.
+func (c *Client) lookNode() (string, error) {
+	node, err := c.look("node")
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(filepath.Join(folder(), "node_modules", c.name)); err != nil {
+		return "", &missingError{c.name, "npm package " + c.name}
+	}
+	return node, nil
+}
+
 func (c *Client) python(script string) error {
+	python, err := c.lookPython()
+	if err != nil {
+		return err
+	}
+	return c.process(python, slices.Concat(pythonFlags, []string{script})...)
+}
+
+var pythonFlags = []string{"-B", "-X", "utf8"}
+
+// lookPython finds Debian's interpreter, which the packages are for; the first
+// one of PATH can be another.
+func (c *Client) lookPython() (string, error) {
 	for _, name := range []string{"/usr/bin/python3", "python3"} {
 		python, err := exec.LookPath(name)
 		if err == nil && exec.Command(python, "-c", "import "+c.name).Run() == nil { // one of two names
-			return c.process(python, "-B", "-X", "utf8", "python/"+script)
+			return python, nil
 		}
 	}
-	return &missingError{c.name, "Python package " + c.name}
+	return "", &missingError{c.name, "Python package " + c.name}
 }
 
 func (c *Client) java() error {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/closeguard/ws/integration_test/doctor"
 )
 
 // TestMain lets many rows wait at the same time, as most of the time nothing
@@ -18,6 +20,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	status := m.Run()
+	doctor.Clean()
 	for deadline := time.Now().Add(5 * time.Second); status == 0 && len(left()) > 0; <-time.After(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			fmt.Printf("goroutines are left:\n%s\n", strings.Join(left(), "\n\n"))
