@@ -11,6 +11,7 @@ import "golang.org/x/tools/go/analysis"
 func All() []*analysis.Analyzer {
 	return []*analysis.Analyzer{
 		Frame,
-		Assertion, Predicate, Comparison,
+		Assertion, Predicate, Comparison, Embedded,
+		Abrupt, After, CloseHandler, Forgotten, Middleware,
 	}
 }

@@ -16,7 +16,8 @@ type program struct {
 	at      map[token.Pos]ssa.Instruction // assertions, comparisons and calls
 	calls   map[*ssa.Function][]*ssa.CallCommon
 	closes  map[*ssa.Function][]*ssa.MakeClosure
-	stored  map[*types.Var][]ssa.Value // in fields
+	fields  map[*types.Var][]ssa.Value // where they are read or written
+	stored  map[*types.Var][]ssa.Value // in them
 	globals map[*ssa.Global][]ssa.Value
 }
 
@@ -34,6 +35,7 @@ func programOf(pass *analysis.Pass) *program {
 		at:      make(map[token.Pos]ssa.Instruction),
 		calls:   make(map[*ssa.Function][]*ssa.CallCommon),
 		closes:  make(map[*ssa.Function][]*ssa.MakeClosure),
+		fields:  make(map[*types.Var][]ssa.Value),
 		stored:  make(map[*types.Var][]ssa.Value),
 		globals: make(map[*ssa.Global][]ssa.Value),
 	}
@@ -59,6 +61,14 @@ func (p *program) note(i ssa.Instruction) {
 	case *ssa.MakeClosure:
 		f := i.Fn.(*ssa.Function)
 		p.closes[f] = append(p.closes[f], i)
+	case *ssa.FieldAddr:
+		if f := fieldOf(i.X.Type(), i.Field); f != nil {
+			p.fields[f] = append(p.fields[f], i)
+		}
+	case *ssa.Field:
+		if f := fieldOf(i.X.Type(), i.Field); f != nil {
+			p.fields[f] = append(p.fields[f], i)
+		}
 	case *ssa.Store:
 		switch to := i.Addr.(type) {
 		case *ssa.FieldAddr:

@@ -20,7 +20,7 @@ const (
 	fits = "a reason of 123 bytes is just short enough for a Close frame, whose payload is at most 125 bytes, of which the code takes 2"
 )
 
-func codes(c *gorillaws.Conn, deadline time.Time) {
+func codes() {
 	gorillaws.FormatCloseMessage(0, "")                                  // want `close code 0 is in the unused range 0 to 999`
 	gorillaws.FormatCloseMessage(1004, "")                               // want `close code 1004 is reserved`
 	gorillaws.FormatCloseMessage(gone, "")                               // want `close code 1006 must not appear in a frame`
@@ -55,40 +55,40 @@ func reasons(code int) {
 	gorillaws.FormatCloseMessage(code, "grüße")
 }
 
-func payloads(c *gorillaws.Conn, deadline time.Time) {
-	c.WriteControl(gorillaws.CloseMessage, []byte("bye"), deadline)       // want `FormatCloseMessage makes: close code 25209 is outside`
-	c.WriteMessage(gorillaws.CloseMessage, []byte("x"))                   // want `close payload of length 1 is too short for a code`
-	c.WriteMessage(gorillaws.CloseMessage, ([]byte)("\x03\xee"))          // want `close code 1006 must not`
+func payloads(to func() *gorillaws.Conn, deadline time.Time) {
+	to().WriteControl(gorillaws.CloseMessage, []byte("bye"), deadline)    // want `FormatCloseMessage makes: close code 25209 is outside`
+	to().WriteMessage(gorillaws.CloseMessage, []byte("x"))                // want `close payload of length 1 is too short for a code`
+	to().WriteMessage(gorillaws.CloseMessage, ([]byte)("\x03\xee"))       // want `close code 1006 must not`
 	gorillaws.NewPreparedMessage(gorillaws.CloseMessage, []byte("going")) // want `close code 26479`
 
-	c.WriteControl(gorillaws.CloseMessage, []byte("\x03\xe8bye"), deadline)
-	c.WriteControl(gorillaws.CloseMessage, []byte{}, deadline)
-	c.WriteControl(gorillaws.CloseMessage, nil, deadline)
-	c.WriteControl(gorillaws.PingMessage, []byte("bye"), deadline)
-	c.WriteMessage(gorillaws.TextMessage, []byte("bye"))
+	to().WriteControl(gorillaws.CloseMessage, []byte("\x03\xe8bye"), deadline)
+	to().WriteControl(gorillaws.CloseMessage, []byte{}, deadline)
+	to().WriteControl(gorillaws.CloseMessage, nil, deadline)
+	to().WriteControl(gorillaws.PingMessage, []byte("bye"), deadline)
+	to().WriteMessage(gorillaws.TextMessage, []byte("bye"))
 }
 
-func plainCoder(c *websocket.Conn, code websocket.StatusCode) {
-	c.Close(websocket.StatusAbnormalClosure, "") // want `close code 1006 must not`
-	c.Close(code, long)                          // want `close reason of 124 bytes`
-	c.Close(200, "ok")                           // want `close code 200 is in the unused range`
+func plainCoder(to func() *websocket.Conn, code websocket.StatusCode) {
+	to().Close(websocket.StatusAbnormalClosure, "") // want `close code 1006 must not`
+	to().Close(code, long)                          // want `close reason of 124 bytes`
+	to().Close(200, "ok")                           // want `close code 200 is in the unused range`
 
-	c.Close(websocket.StatusNormalClosure, "")
-	c.Close(websocket.StatusNoStatusRcvd, "")
-	c.Close(code, fits)
+	to().Close(websocket.StatusNormalClosure, "")
+	to().Close(websocket.StatusNoStatusRcvd, "")
+	to().Close(code, fits)
 }
 
-func adapters(ctx context.Context, g *gorilla.Conn, c *coder.Conn, h *closeguard.Handle) {
-	c.Close(websocket.StatusTLSHandshake, "")           // want `close code 1015 must not`
-	c.CloseWith(ctx, 999, "")                           // want `close code 999 is in the unused range`
-	g.CloseWith(ctx, closeguard.NormalClosure, long)    // want `close reason of 124 bytes`
-	g.WriteMessage(gorillaws.CloseMessage, []byte("!")) // want `close payload of length 1`
-	h.CloseWith(ctx, closeguard.Reserved, "")           // want `close code 1004 is reserved`
-	_ = closeguard.Error(1006, "", nil)                 // want `close code 1006 must not`
-	_ = closeguard.Error(1006, "\xff", nil)             // want `close code 1006 must not`
+func adapters(ctx context.Context, g func() *gorilla.Conn, c func() *coder.Conn, h *closeguard.Handle) {
+	c().Close(websocket.StatusTLSHandshake, "")           // want `close code 1015 must not`
+	c().CloseWith(ctx, 999, "")                           // want `close code 999 is in the unused range`
+	g().CloseWith(ctx, closeguard.NormalClosure, long)    // want `close reason of 124 bytes`
+	g().WriteMessage(gorillaws.CloseMessage, []byte("!")) // want `close payload of length 1`
+	h.CloseWith(ctx, closeguard.Reserved, "")             // want `close code 1004 is reserved`
+	_ = closeguard.Error(1006, "", nil)                   // want `close code 1006 must not`
+	_ = closeguard.Error(1006, "\xff", nil)               // want `close code 1006 must not`
 
-	c.CloseWith(ctx, closeguard.TryAgainLater, "")
-	g.CloseWith(ctx, closeguard.NoStatusReceived, "")
+	c().CloseWith(ctx, closeguard.TryAgainLater, "")
+	g().CloseWith(ctx, closeguard.NoStatusReceived, "")
 	_ = closeguard.Error(4000, "\u00fc", nil)
 }
 
