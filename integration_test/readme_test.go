@@ -124,7 +124,7 @@ func TestBlocksOfOtherLanguages(t *testing.T) {
 		"doctor.md sh":       "cmd/closeguard: TestDocumentationsCommand",
 		"README.md text":     "TestTheREADMEsServers",
 		"events.md json":     "closeguard: TestTheDocumentationHasEveryKey",
-		"moving.md sh":       "migration: TestRewritesDoTheRest",
+		"moving.md sh":       "migration: TestClosevetMovesThem",
 		"moving.md diff":     "migration: TestTheDocumentationShowsTheMigrations",
 		"reconnecting.md js": "TestReconnecting",
 		"shutdown.md yaml":   "examples/echo: TestTheDocumentationsFlags",

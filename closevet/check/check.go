@@ -13,5 +13,6 @@ func All() []*analysis.Analyzer {
 		Frame,
 		Assertion, Predicate, Comparison, Embedded,
 		Abrupt, After, CloseHandler, Forgotten, Middleware,
+		Move,
 	}
 }

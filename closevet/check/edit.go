@@ -82,8 +82,14 @@ func visible(pass *analysis.Pass, file *ast.File, at token.Pos, obj types.Object
 	return found == obj
 }
 
-// taken reports whether a name means something at this place, or would hide something.
+// taken reports whether a name means something at this place, or something else anywhere in
+// the file.
 func taken(pass *analysis.Pass, file *ast.File, at token.Pos, name string) bool {
+	for id := range pass.TypesInfo.Defs {
+		if id.Name == name && file.FileStart <= id.Pos() && id.Pos() < file.FileEnd {
+			return true
+		}
+	}
 	_, found := pass.TypesInfo.Scopes[file].Innermost(at).LookupParent(name, token.NoPos)
 	return found != nil
 }

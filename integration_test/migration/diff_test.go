@@ -21,7 +21,7 @@ var programs = []string{"chat", "feed"}
 func TestMigrationAddsFewLines(t *testing.T) {
 	for _, program := range programs {
 		t.Run(program, func(t *testing.T) {
-			added, diff := compare(source(t, program, "before"), source(t, program, "after"))
+			added, diff := compare(source(t, filepath.Join(program, "before")), source(t, filepath.Join(program, "after")))
 			if n := len(added); n == 0 || n > maxAdded {
 				t.Errorf("%d lines added, want 1 to %d:\n%s", n, maxAdded, diff)
 			}
@@ -29,46 +29,55 @@ func TestMigrationAddsFewLines(t *testing.T) {
 	}
 }
 
-// What the rewrites of docs/moving.md make of a program is what it needs to be after:
-// only imports, the guard and the types of fields and parameters are missing.
-func TestRewritesDoTheRest(t *testing.T) {
-	gofmt, err := exec.LookPath("gofmt")
-	if err != nil {
-		t.Fatal(err) // it comes with Go
-	}
+// The two commands of docs/moving.md make of each program what it is after, whose tests are
+// those of this package.
+func TestClosevetMovesThem(t *testing.T) {
 	moving, err := os.ReadFile("../../docs/moving.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := regexp.MustCompile(`gofmt -r '(.+?)'`).FindAllSubmatch(moving, -1)
-	if len(rules) != 3 {
-		t.Fatalf("%d rewrites in docs/moving.md, want 3", len(rules))
+	commands := regexp.MustCompile(`(?m)^closevet (-fix.*?) \./\.\.\.`).FindAllSubmatch(moving, -1)
+	if len(commands) != 2 {
+		t.Fatalf("%d commands in docs/moving.md, want 2", len(commands))
 	}
-	byHand := regexp.MustCompile(`^\t"github\.com/closeguard/ws/|^var guard, |\*(gorilla|coder)\.Conn\b`)
-	used := make([]bool, len(rules))
+	closevet := filepath.Join(t.TempDir(), "closevet")
+	run(t, "../../closevet", "go", "build", "-o", closevet, ".")
+	moved := copyOf(t)
+	for _, command := range commands {
+		run(t, moved, closevet, append(strings.Fields(string(command[1])), "./...")...)
+	}
 	for _, program := range programs {
-		t.Run(program, func(t *testing.T) {
-			rewritten := source(t, program, "before")
-			for file, text := range rewritten {
-				for i, rule := range rules {
-					out := run(t, text, gofmt, "-r", string(rule[1]))
-					used[i] = used[i] || out != text
-					text = out
-				}
-				rewritten[file] = text
-			}
-			missing, diff := compare(rewritten, source(t, program, "after"))
-			missing = slices.DeleteFunc(missing, byHand.MatchString)
-			if len(missing) > 0 {
-				t.Errorf("the rewrites don't make these lines: %q\n%s", missing, diff)
-			}
-		})
-	}
-	for i, rule := range rules {
-		if !used[i] {
-			t.Errorf("%s changes nothing", rule[1])
+		missing, diff := compare(source(t, filepath.Join(moved, program)), source(t, filepath.Join(program, "after")))
+		if len(missing) > 0 {
+			t.Errorf("what closevet makes of %s lacks these lines: %q\n%s", program, missing, diff)
 		}
 	}
+}
+
+// copyOf returns a module that has the programs as they are before.
+func copyOf(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join("..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.Replace(text, []byte("=> ../\n"), []byte("=> "+root+"\n"), 1)
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, program := range programs {
+		if err := os.CopyFS(filepath.Join(dir, program), os.DirFS(filepath.Join(program, "before"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 var update = flag.Bool("update", false, "write what the programs differ in into docs/moving.md")
@@ -82,7 +91,7 @@ func TestTheDocumentationShowsTheMigrations(t *testing.T) {
 	}
 	text := string(moving)
 	for _, program := range programs {
-		_, diff := compare(source(t, program, "before"), source(t, program, "after"))
+		_, diff := compare(source(t, filepath.Join(program, "before")), source(t, filepath.Join(program, "after")))
 		begin := "<!-- made by integration_test/migration: " + program + " -->\n"
 		before, rest, ok := strings.Cut(text, begin)
 		shown, after, closed := strings.Cut(rest, "<!-- end -->")
@@ -102,12 +111,12 @@ func TestTheDocumentationShowsTheMigrations(t *testing.T) {
 	}
 }
 
-// source reads the files of one version of a program.
-func source(t *testing.T, program, version string) map[string]string {
+// source reads the files of a program.
+func source(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(program, version, "*"))
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no files of %s %s: %v", program, version, err)
+		t.Fatalf("no files in %s: %v", dir, err)
 	}
 	texts := make(map[string]string)
 	for _, file := range files {
@@ -120,17 +129,13 @@ func source(t *testing.T, program, version string) map[string]string {
 	return texts
 }
 
-func run(t *testing.T, stdin, name string, args ...string) string {
+func run(t *testing.T, dir, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s %q: %v\n%s", name, args, err, &stderr)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
 	}
-	return string(out)
 }
 
 // compare returns the lines that after has and before hasn't, and the whole

@@ -18,8 +18,8 @@ const (
 	maxWrite   = 10 * time.Second
 )
 
-var guard, _ = closeguard.New(closeguard.Options{Observers: []closeguard.Observer{closeguard.LogObserver(nil)}}) // these options are valid
 var upgrader = websocket.Upgrader{ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10}
+var guard, _ = closeguard.New(closeguard.Options{Observers: []closeguard.Observer{closeguard.LogObserver(nil)}}) // these options are valid
 
 // client is one connection. Two goroutines serve it, because the library
 // allows one reader and one writer at a time.
