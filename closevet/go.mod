@@ -6,6 +6,7 @@ replace github.com/closeguard/ws => ../
 
 require (
 	github.com/closeguard/ws v0.0.0-00010101000000-000000000000
+	github.com/golangci/plugin-module-register v0.1.2
 	golang.org/x/tools v0.52.0
 )
 

@@ -135,10 +135,9 @@ func (m *move) declareGuard(in *inspector.Inspector, call *ast.CallExpr) {
 		if !ok || d.Tok == token.TYPE {
 			break
 		}
-		switch d.Tok {
-		case token.IMPORT:
+		if d.Tok == token.IMPORT {
 			at = d.End()
-		case token.VAR:
+		} else if d.Tok == token.VAR {
 			at, space = d.End(), "\n"
 		}
 	}
@@ -158,7 +157,7 @@ func (m *move) rename(file *ast.File, sel *ast.SelectorExpr) {
 	m.edits = append(m.edits, replace(sel.X, m.name(file, adapters[t.Pkg().Path()])))
 }
 
-// handOver gives functions of other packages the embedded connection.
+// handOver gives functions of other packages the embedded connection, if they take no other.
 func (m *move) handOver(call *ast.CallExpr) {
 	fun := m.pass.TypesInfo.Types[call.Fun]
 	if fun.IsType() || fun.IsBuiltin() {
@@ -170,12 +169,17 @@ func (m *move) handOver(call *ast.CallExpr) {
 			return
 		}
 	}
-	for _, arg := range call.Args {
-		t := m.pass.TypesInfo.TypeOf(arg)
-		if _, ok := types.Unalias(t).(*types.Pointer); ok && (isNamed(t, gorillaLib, "Conn") || isNamed(t, coderLib, "Conn")) {
+	params := fun.Type.Underlying().(*types.Signature).Params()
+	for i, arg := range call.Args {
+		if i < params.Len() && isLibraryConn(params.At(i).Type()) {
 			m.edits = append(m.edits, insert(arg.End(), ".Conn"))
 		}
 	}
+}
+
+// isLibraryConn reports whether t is a library's connection, or a pointer to it.
+func isLibraryConn(t types.Type) bool {
+	return isNamed(t, gorillaLib, "Conn") || isNamed(t, coderLib, "Conn")
 }
 
 func nameOf(e ast.Expr) *ast.Ident {
@@ -225,21 +229,21 @@ func exportsConn(pass *analysis.Pass) bool {
 // mentionsConn reports whether a type has a library's connection in its signature or in an
 // exported field.
 func mentionsConn(t types.Type) bool {
-	if isNamed(t, gorillaLib, "Conn") || isNamed(t, coderLib, "Conn") {
+	if isLibraryConn(t) {
 		return true
 	}
 	switch t := t.Underlying().(type) {
 	case *types.Signature:
 		for _, vars := range []*types.Tuple{t.Params(), t.Results()} {
 			for v := range vars.Variables() {
-				if isNamed(v.Type(), gorillaLib, "Conn") || isNamed(v.Type(), coderLib, "Conn") {
+				if isLibraryConn(v.Type()) {
 					return true
 				}
 			}
 		}
 	case *types.Struct:
 		for f := range t.Fields() {
-			if f.Exported() && (isNamed(f.Type(), gorillaLib, "Conn") || isNamed(f.Type(), coderLib, "Conn")) {
+			if f.Exported() && isLibraryConn(f.Type()) {
 				return true
 			}
 		}

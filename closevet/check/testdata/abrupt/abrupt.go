@@ -35,3 +35,61 @@ func good(c, other *websocket.Conn, deadline time.Time) {
 	}
 	c.Close()
 }
+
+type client struct {
+	conn  *websocket.Conn
+	queue chan []byte
+}
+
+func (c *client) badPump(ticker *time.Ticker) {
+	defer func() {
+		ticker.Stop()
+		c.conn.Close()
+	}()
+	for {
+		select {
+		case p, ok := <-c.queue:
+			if !ok {
+				c.conn.WriteMessage(websocket.CloseMessage, nil) // want `TCP is closed right behind`
+				return
+			}
+			c.conn.WriteMessage(websocket.TextMessage, p)
+		case <-ticker.C:
+		}
+	}
+}
+
+func badHandler(c *websocket.Conn, deadline time.Time) error {
+	defer c.Close()
+	if deadline.IsZero() {
+		return c.WriteControl(websocket.CloseMessage, nil, deadline) // want `TCP is closed right behind`
+	}
+	c.WriteControl(websocket.CloseMessage, nil, deadline) // want `TCP is closed right behind`
+	return nil
+}
+
+func goodHandler(c, other *websocket.Conn, deadline time.Time, done <-chan struct{}, ok bool) error {
+	defer c.Close()
+	_, _, err := c.ReadMessage()
+	if err != nil {
+		c.WriteControl(websocket.CloseMessage, nil, deadline) // the peer has closed before
+		return err
+	}
+	if ok {
+		other.WriteControl(websocket.CloseMessage, nil, deadline)
+		return nil
+	}
+	if err := c.WriteControl(websocket.CloseMessage, nil, deadline); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+	}
+	return nil
+}
+
+func goodLater(c *websocket.Conn, deadline time.Time) error {
+	c.WriteControl(websocket.CloseMessage, nil, deadline)
+	return nil // whoever opened it closes it
+}
