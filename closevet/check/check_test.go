@@ -1,6 +1,8 @@
 package check_test
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -78,6 +80,19 @@ func init() {
 			if !slices.Contains(together.Requires, r) {
 				together.Requires = append(together.Requires, r)
 			}
+		}
+	}
+}
+
+// The table in closevet's README has each check.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range check.All() {
+		if !bytes.Contains(readme, []byte("\n| `"+c.Name+"` |")) {
+			t.Errorf("no row for %s", c.Name)
 		}
 	}
 }

@@ -135,10 +135,11 @@ func (m *move) declareGuard(in *inspector.Inspector, call *ast.CallExpr) {
 		if !ok || d.Tok == token.TYPE {
 			break
 		}
-		if d.Tok == token.IMPORT {
+		if d.Tok != token.CONST {
 			at = d.End()
-		} else if d.Tok == token.VAR {
-			at, space = d.End(), "\n"
+		}
+		if d.Tok == token.VAR {
+			space = "\n"
 		}
 	}
 	if f := m.pass.Fset.File(at); f.Line(at) < f.LineCount() {

@@ -6,6 +6,8 @@ import (
 	"go/types"
 
 	"golang.org/x/tools/go/analysis"
+
+	"github.com/closeguard/ws/closeguard"
 )
 
 // An act is what a statement does to a connection.
@@ -86,6 +88,9 @@ func stepIn(pass *analysis.Pass, e ast.Expr) step {
 		return step{}
 	}
 	a := acts[callee(pass, call)]
+	if a != actNone && refused(pass, call) {
+		a = actNone
+	}
 	if a == actWrite && sendsPayload[callee(pass, call)] {
 		switch kind, ok := integer(pass, call.Args[0]); {
 		case !ok, kind > closeOpcode: // not known, or a ping
@@ -95,6 +100,23 @@ func stepIn(pass *analysis.Pass, e ast.Expr) step {
 		}
 	}
 	return step{act: a, conn: source(pass, sel.X), call: call}
+}
+
+// refused reports whether a Close has a code that must not be sent: that is Frame's to report,
+// and with an adapter the connection stays open.
+func refused(pass *analysis.Pass, call *ast.CallExpr) bool {
+	name := callee(pass, call)
+	if sendsPayload[name] && len(call.Args) > 1 {
+		if format, ok := ast.Unparen(call.Args[1]).(*ast.CallExpr); ok {
+			return refused(pass, format)
+		}
+	}
+	args, ok := sendsFrame[name]
+	if !ok || len(call.Args) <= args.code {
+		return false
+	}
+	code, ok := integer(pass, call.Args[args.code])
+	return ok && closeguard.CloseFrame{Code: closeguard.Code(code)}.Validate(closeguard.Client) != nil
 }
 
 // isPath reports whether an expression is a variable, or a field of one, and so the same

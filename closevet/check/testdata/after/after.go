@@ -56,6 +56,12 @@ func coders(ctx context.Context, c *websocket.Conn, a *coder.Conn, dial func() *
 	c.Close(websocket.StatusNormalClosure, "")
 }
 
+func refused(ctx context.Context, g *gorilla.Conn, deadline time.Time) {
+	g.CloseWith(ctx, 1006, "")                                                               // want `close code 1006 must not`
+	g.WriteControl(gorillaws.CloseMessage, gorillaws.FormatCloseMessage(1006, ""), deadline) // want `close code 1006 must not`
+	g.WriteControl(gorillaws.CloseMessage, gorillaws.FormatCloseMessage(1001, "legal at last"), deadline)
+}
+
 func adapter(ctx context.Context, g *gorilla.Conn) error {
 	if err := g.CloseWith(ctx, 1000, ""); err != nil {
 		return err
