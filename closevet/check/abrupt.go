@@ -2,11 +2,12 @@ package check
 
 import (
 	"go/ast"
-	"go/types"
+	"go/token"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/passes/inspect"
 	"golang.org/x/tools/go/ast/inspector"
+	"golang.org/x/tools/go/types/typeutil"
 )
 
 // Abrupt is about TCP that is closed behind a Close frame.
@@ -16,7 +17,8 @@ var Abrupt = &analysis.Analyzer{
 
 gorilla's Close closes TCP. If the peer has sent anything that wasn't read, that is a reset,
 and a reset destroys what is on its way: the peer sees 1006 and not the code. The peer's
-answer has to be read first, for some seconds. Programs that require closeguard are left out:
+answer has to be read first, for some seconds. Nothing is said where the connection may have
+ended before: behind a read, and where a channel tells that it is over. Programs that require closeguard are left out:
 there the guard reads on.`,
 	Requires: []*analysis.Analyzer{inspect.Analyzer},
 }
@@ -34,7 +36,7 @@ func runAbrupt(pass *analysis.Pass) (any, error) {
 		list := listOf(c.Node())
 		for i, s := range list {
 			closes := stepOf(pass, s)
-			if closes.act != actWriteClose || answers(pass, c) || readFailed(pass, c) {
+			if closes.act != actWriteClose || answers(pass, c) || mayHaveEnded(pass, in, c) {
 				continue
 			}
 			if i+1 < len(list) && !returnsAfter(list, i) {
@@ -115,38 +117,42 @@ func bodyOf(c inspector.Cursor) *ast.BlockStmt {
 	return &ast.BlockStmt{}
 }
 
-// readFailed reports whether the place is behind an if that asks for the error of a read: the
-// peer has closed then, or is gone, or the library has sent a Close of its own.
-func readFailed(pass *analysis.Pass, c inspector.Cursor) bool {
-	failed := make(map[types.Object]bool)
-	ast.Inspect(bodyOf(c), func(n ast.Node) bool {
-		a, ok := n.(*ast.AssignStmt)
-		if !ok || len(a.Rhs) != 1 {
-			return true
-		}
-		if call, ok := a.Rhs[0].(*ast.CallExpr); ok && reads[callee(pass, call)] {
-			if err, ok := a.Lhs[len(a.Lhs)-1].(*ast.Ident); ok {
-				failed[pass.TypesInfo.ObjectOf(err)] = true
-			}
-		}
+// mayHaveEnded reports whether the connection may have ended before, so that there is nobody
+// to be told: a read of it comes before in the function or in a caller of it, or the place is
+// one where somebody else decides that it is over, by a channel.
+func mayHaveEnded(pass *analysis.Pass, in *inspector.Inspector, c inspector.Cursor) bool {
+	for range c.Enclosing((*ast.CommClause)(nil)) {
 		return true
-	})
-	for f := range c.Enclosing((*ast.IfStmt)(nil), (*ast.FuncDecl)(nil), (*ast.FuncLit)(nil)) {
-		branch, ok := f.Node().(*ast.IfStmt)
-		if !ok {
-			return false
+	}
+	for f := range c.Enclosing((*ast.FuncDecl)(nil)) {
+		decl := f.Node().(*ast.FuncDecl)
+		if readsBefore(pass, decl, c.Node().Pos()) {
+			return true
 		}
-		found := false
-		ast.Inspect(branch.Cond, func(n ast.Node) bool {
-			id, ok := n.(*ast.Ident)
-			found = found || ok && failed[pass.TypesInfo.Uses[id]]
-			return true
-		})
-		if found {
-			return true
+		obj := pass.TypesInfo.Defs[decl.Name]
+		for call := range in.Root().Preorder((*ast.CallExpr)(nil)) {
+			if f := typeutil.StaticCallee(pass.TypesInfo, call.Node().(*ast.CallExpr)); f == nil || f != obj {
+				continue
+			}
+			for caller := range call.Enclosing((*ast.FuncDecl)(nil)) {
+				if caller := caller.Node().(*ast.FuncDecl); readsBefore(pass, caller, caller.End()) {
+					return true
+				}
+			}
 		}
 	}
 	return false
+}
+
+// readsBefore reports whether a function reads from a connection before a place in it.
+func readsBefore(pass *analysis.Pass, decl *ast.FuncDecl, at token.Pos) (found bool) {
+	ast.Inspect(decl, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok && call.Pos() < at {
+			found = found || reads[callee(pass, call)]
+		}
+		return !found
+	})
+	return found
 }
 
 // reads has gorilla's methods whose error is the end of a connection.

@@ -41,7 +41,8 @@ type client struct {
 	queue chan []byte
 }
 
-func (c *client) badPump(ticker *time.Ticker) {
+// goodPump can't know whether it is the end of reading that has closed the queue.
+func (c *client) goodPump(ticker *time.Ticker) {
 	defer func() {
 		ticker.Stop()
 		c.conn.Close()
@@ -50,13 +51,34 @@ func (c *client) badPump(ticker *time.Ticker) {
 		select {
 		case p, ok := <-c.queue:
 			if !ok {
-				c.conn.WriteMessage(websocket.CloseMessage, nil) // want `TCP is closed right behind`
+				c.conn.WriteMessage(websocket.CloseMessage, nil)
 				return
 			}
 			c.conn.WriteMessage(websocket.TextMessage, p)
 		case <-ticker.C:
 		}
 	}
+}
+
+func (c *client) read() {
+	defer c.end()
+	for {
+		if _, _, err := c.conn.ReadMessage(); err != nil {
+			return
+		}
+	}
+}
+
+func (c *client) end() {
+	c.conn.WriteMessage(websocket.CloseMessage, nil) // the peer has closed before
+	c.conn.Close()
+}
+
+func (c *client) badKick() {
+	defer func() {
+		c.conn.Close()
+	}()
+	c.conn.WriteMessage(websocket.CloseMessage, nil) // want `TCP is closed right behind`
 }
 
 func badHandler(c *websocket.Conn, deadline time.Time) error {
