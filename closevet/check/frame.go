@@ -87,7 +87,7 @@ func report(pass *analysis.Pass, code, reason ast.Expr, err error) {
 		return
 	}
 	at := code
-	if strings.HasPrefix(string(broken.Rule), "reason ") {
+	if strings.HasPrefix(broken.Rule, "reason ") {
 		at = reason
 	}
 	pass.ReportRangef(at, "%s", strings.TrimPrefix(broken.Error(), "closeguard: "))

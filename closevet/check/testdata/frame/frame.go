@@ -83,7 +83,7 @@ func adapters(ctx context.Context, g func() *gorilla.Conn, c func() *coder.Conn,
 	c().CloseWith(ctx, 999, "")                           // want `close code 999 is in the unused range`
 	g().CloseWith(ctx, closeguard.NormalClosure, long)    // want `close reason of 124 bytes`
 	g().WriteMessage(gorillaws.CloseMessage, []byte("!")) // want `close payload of length 1`
-	h.CloseWith(ctx, closeguard.Reserved, "")             // want `close code 1004 is reserved`
+	h.CloseWith(ctx, 1004, "")                            // want `close code 1004 is reserved`
 	_ = closeguard.Error(1006, "", nil)                   // want `close code 1006 must not`
 	_ = closeguard.Error(1006, "\xff", nil)               // want `close code 1006 must not`
 
