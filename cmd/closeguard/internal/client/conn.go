@@ -144,13 +144,14 @@ func (c *Conn) payload(h header) ([]byte, error) {
 	var err error
 	if h.opcode >= OpClose {
 		kept = make([]byte, h.length) // at most 125 bytes
-		err = readRest(c.in, kept)
-		came = int64(len(kept))
+		var n int
+		n, err = io.ReadFull(c.in, kept)
+		came = int64(n)
 	} else {
 		came, err = io.CopyN(io.Discard, c.in, int64(min(h.length, mostRead+1))) // it is small
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
 	}
 	c.note(func(s *Seen) { s.Bytes += came })
 	return kept, err

@@ -17,6 +17,7 @@ func FuzzServer(f *testing.F) {
 	f.Add(true, []byte{0x01, 1, 'a', 0x89, 1, 'b', 0x80, 0, 0x88, 0, 0x88, 0})
 	f.Add(true, []byte{0x82, 0x7f, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Add(true, []byte{0x82, 0x7e, 0, 1})
+	f.Add(true, []byte{0x89, 48, 'x'}) // cut off in a ping
 	f.Fuzz(func(t *testing.T, open bool, b []byte) {
 		c, err := answered(t, Polite, func(accept string) []byte {
 			if open {
