@@ -148,7 +148,8 @@ var allowed = []row{
 		func(d difference) bool {
 			return closed(d.g) && (d.is(ofEnd) && d.bare == byFIN && d.guarded == byItself ||
 				d.is(ofTime) && d.bare == atOnce && (d.guarded == atIdle || d.sc.does(handler, writes, writesAside)) && // what is acknowledged is a sign of life
-					(!d.sc.peerMalformsClose() || d.sc.peerSends("that claims")) && (!d.sc.closedBothWays() || d.sc.peerBreaksRules()))
+					(!d.sc.peerMalformsClose() || d.sc.peerSends("that claims")) &&
+					(!d.sc.closedBothWays() || d.sc.peerBreaksRules() || d.sc.pace == slow)) // who reads slowly answers late
 		},
 	},
 	{
