@@ -20,6 +20,7 @@ type server struct {
 
 	handlers sync.WaitGroup // of bare connections
 	mu       sync.Mutex
+	added    sync.Cond // to the two maps
 	bare     map[*bare]struct{}
 	keys     map[string]*bare
 }
@@ -41,6 +42,7 @@ func serve(t *testing.T, opts closeguard.Options) *server {
 		t.Fatal(err)
 	}
 	s := &server{guard: guard, addr: listener.Addr().String(), bare: make(map[*bare]struct{}), keys: make(map[string]*bare)}
+	s.added.L = &s.mu
 	mux := http.NewServeMux()
 	mux.Handle("/guarded", guard.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if key := r.FormValue("key"); key != "" {
@@ -88,6 +90,7 @@ func (s *server) add(c *websocket.Conn, key string) (ended func()) {
 	defer s.mu.Unlock()
 	s.bare[b] = struct{}{}
 	s.keys[key] = b
+	s.added.Broadcast()
 	return func() {
 		s.mu.Lock()
 		delete(s.bare, b)
@@ -97,6 +100,16 @@ func (s *server) add(c *websocket.Conn, key string) (ended func()) {
 		s.mu.Unlock()
 		close(b.ended)
 		s.handlers.Done()
+	}
+}
+
+// awaitBare waits until n handlers have told of their connections: a client sees the 101
+// before.
+func (s *server) awaitBare(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.bare) < n {
+		s.added.Wait()
 	}
 }
 
@@ -119,6 +132,9 @@ func (s *server) shutdownByHand() {
 // kickByHand closes one connection and waits for its handler.
 func (s *server) kickByHand(key string, code int, reason string) {
 	s.mu.Lock()
+	for s.keys[key] == nil {
+		s.added.Wait()
+	}
 	b := s.keys[key]
 	s.mu.Unlock()
 	b.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))

@@ -143,6 +143,7 @@ func TestBesideALoopByHand(t *testing.T) {
 	byHand := func() time.Duration {
 		s := serve(t, closeguard.Options{})
 		peers := connect(t, order{Addr: s.addr, Path: "/bare", Live: n})
+		s.awaitBare(n)
 		began := time.Now()
 		s.shutdownByHand()
 		took := time.Since(began)
