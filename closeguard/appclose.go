@@ -72,9 +72,7 @@ func (l *link) libraryDone() {
 		return
 	}
 	l.app.Closed = true
-	if c := l.conn.Value(); c != nil {
-		l.needEnding().ctx = c.ctx // the Conn may be collected before the end is told
-	}
+	l.needEnding().keepContext()
 	l.ended.grow(known)
 	l.disableFast()
 	m := l.machine()

@@ -132,7 +132,14 @@ func (l *link) noteEnd() {
 	}
 	l.guard.ended(l)
 	l.audience.ended()
-	if c := l.conn.Value(); c != nil {
+	e.keepContext()
+}
+
+// keepContext keeps the request's context for the observers: the Conn may be collected
+// before they are told of the end. Behind that nothing of the guard's keeps it.
+func (e *ending) keepContext() {
+	l := e.ours.link
+	if c := l.conn.Value(); c != nil && e.Stage() < closing.Reported {
 		e.ctx = c.ctx
 	}
 }

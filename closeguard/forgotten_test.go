@@ -113,6 +113,45 @@ func TestCollectedWithItsContext(t *testing.T) {
 	}
 }
 
+// A handle that a program keeps for good holds neither the Conn nor the request's context
+// once the end is told, also if the library closes only then, as most do by a defer.
+func TestAHandleHoldsNothingBehindTheEnd(t *testing.T) {
+	type session struct{ conn net.Conn }
+	type key struct{}
+	collected := make(chan struct{})
+	g := newGuard(t, closeguard.Options{})
+	conns := make(chan *closeguard.Conn, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mine := new(session)
+		runtime.AddCleanup(mine, func(c chan struct{}) { close(c) }, collected)
+		r = r.WithContext(context.WithValue(r.Context(), key{}, mine))
+		g.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mine.conn = upgrade(t, w)
+			conns <- mine.conn.(*closeguard.Conn)
+		})).ServeHTTP(w, r)
+	}))
+	defer s.Close()
+	ask(t, s.Listener.Addr())
+	h := func() *closeguard.Handle {
+		c := <-conns
+		c.Abort()
+		is(t, g.Idle(t.Context()))
+		c.Close()
+		return closeguard.FromContext(c.Context())
+	}()
+	for deadline := time.After(30 * sec); ; {
+		runtime.GC()
+		select {
+		case <-collected:
+			runtime.KeepAlive(h)
+			return
+		case <-deadline:
+			t.Fatal("the handle holds the request's context")
+		case <-time.After(10 * ms):
+		}
+	}
+}
+
 // A connection that was taken from net/http and dropped before its 101 is closed by the
 // runtime, as bare: nothing of the guard's holds it. It was never a WebSocket, and no
 // event tells of it.
