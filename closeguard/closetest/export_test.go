@@ -2,10 +2,10 @@ package closetest
 
 import "testing"
 
-// Promises returns the names of what TestAdapter checks.
-func Promises() []string {
+// Promises returns the names of what TestAdapter checks of an adapter.
+func Promises(a Adapter) []string {
 	var names []string
-	for _, p := range promises {
+	for _, p := range promisesOf(a) {
 		names = append(names, p.name)
 	}
 	return names
