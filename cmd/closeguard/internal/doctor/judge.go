@@ -34,33 +34,29 @@ func repeats(code closeguard.Code) func(outcome) Verdict {
 
 // refuses is good if the endpoint says, with one of the codes, that the client broke a
 // rule, and lets go soon.
-func refuses(codes ...closeguard.Code) func(outcome) Verdict {
-	return func(o outcome) Verdict {
-		if !o.blames(codes) {
-			return Bad
-		}
-		return o.letsGo(promptly)
-	}
-}
+func refuses(codes ...closeguard.Code) func(outcome) Verdict { return blaming(codes, promptly) }
 
 // outlives is refuses with a client that makes the end difficult.
-func outlives(codes ...closeguard.Code) func(outcome) Verdict {
+func outlives(codes ...closeguard.Code) func(outcome) Verdict { return blaming(codes, patience) }
+
+// delivers is outlives towards a client that still sends or doesn't read: a reset behind
+// the Close can destroy it then.
+func delivers(codes ...closeguard.Code) func(outcome) Verdict {
+	outlived := outlives(codes...)
+	return func(o outcome) Verdict {
+		if o.End == client.Reset {
+			return Bad
+		}
+		return outlived(o)
+	}
+}
+
+func blaming(codes []closeguard.Code, within time.Duration) func(outcome) Verdict {
 	return func(o outcome) Verdict {
 		if !o.blames(codes) {
 			return Bad
 		}
-		return o.letsGo(patience)
-	}
-}
-
-// delivers is refuses towards a client that still sends or doesn't read: a reset behind
-// the Close can destroy it then.
-func delivers(codes ...closeguard.Code) func(outcome) Verdict {
-	return func(o outcome) Verdict {
-		if !o.blames(codes) || o.End == client.Reset {
-			return Bad
-		}
-		return o.letsGo(patience)
+		return o.letsGo(within)
 	}
 }
 
