@@ -2,6 +2,7 @@ package coder_test
 
 import (
 	"io"
+	"sync"
 	"testing"
 
 	"github.com/closeguard/ws/adapters/internal/twintest"
@@ -13,8 +14,9 @@ import (
 func TestWritersTakeTurns(t *testing.T) {
 	s, c, p := adapter.Connect(t, closeguard.Options{})
 	const writers, messages = 4, 50
+	var writing sync.WaitGroup
 	for range writers {
-		go func() {
+		writing.Go(func() {
 			for range messages {
 				w, err := c.Writer(t.Context(), websocket.MessageText)
 				if err != nil {
@@ -27,11 +29,12 @@ func TestWritersTakeTurns(t *testing.T) {
 					t.Error(err)
 				}
 			}
-		}()
+		})
 	}
 	for range writers * messages {
 		p.Expect("one message")
 	}
+	writing.Wait() // the peer has the last message before its Close returns
 	c.Abort()
 	twintest.ExpectEvent(t, s.Event(t), "dropped")
 }
