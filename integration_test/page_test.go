@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -86,18 +87,24 @@ func openTab(t *testing.T, url string) *tab {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	over := make(chan struct{}) // closed when the last of its processes has ended: they share stderr
 	t.Cleanup(func() {
-		cmd.Process.Kill() // it may have ended
-		cmd.Wait()         // it was killed
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // they may have ended
+		<-over                                          // they write to the profile, which is removed now
+		cmd.Wait()                                      // it was killed
 	})
 	address := ""
 	for lines := bufio.NewScanner(stderr); address == "" && lines.Scan(); {
 		_, address, _ = strings.Cut(lines.Text(), "DevTools listening on ws://")
 	}
-	go io.Copy(io.Discard, stderr)
+	go func() {
+		defer close(over)
+		io.Copy(io.Discard, stderr)
+	}()
 	host, _, _ := strings.Cut(address, "/")
 	resp, err := http.Get("http://" + host + "/json/list")
 	if err != nil {
