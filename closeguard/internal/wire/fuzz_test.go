@@ -235,10 +235,10 @@ func referenceHead(stream []byte) headRecord {
 }
 
 func referenceClaims(extensions string) byte {
-	names := regexp.MustCompile(`(?:^|,)[^,;]*`).FindAllString(extensions, -1)
+	elements := regexp.MustCompile(`[^,]+`).FindAllString(extensions, -1)
 	var rsv byte
-	for _, name := range names {
-		switch strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, ","))) {
+	for _, element := range elements {
+		switch strings.ToLower(strings.TrimSpace(strings.Split(element, ";")[0])) {
 		case "":
 		case "permessage-deflate":
 			rsv |= 4
@@ -262,6 +262,7 @@ func FuzzHead(f *testing.F) {
 		"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\r\nBad Request\n",
 		"HTTP/1.1 1010 \r\n\r\n",
 		"HTTP/1.1 000\r\n",
+		"HTTP/1.1 101\nSec-WebSocket-Extensions:,unknown\n\n",
 		"SSH-2.0-OpenSSH\r\n",
 		"\r\n\r\n",
 		"HTTP/1.1 101 \r\r\n\r\r\n",
