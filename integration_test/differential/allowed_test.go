@@ -147,6 +147,7 @@ var allowed = []row{
 		"rules 6 and 7",
 		func(d difference) bool {
 			return closed(d.g) && (d.is(ofEnd) && d.bare == byFIN && d.guarded == byItself ||
+				d.is(ofTime) && d.bare == atIdle && d.guarded == notSoon && d.sc.pace == slow && d.sc.does(handler, writes, writesAside) ||
 				d.is(ofTime) && d.bare == atOnce && (d.guarded == atIdle || d.sc.does(handler, writes, writesAside)) && // what is acknowledged is a sign of life
 					(!d.sc.peerMalformsClose() || d.sc.peerSends("that claims")) &&
 					(!d.sc.closedBothWays() || d.sc.peerBreaksRules() || d.sc.pace == slow)) // who reads slowly answers late
@@ -215,8 +216,20 @@ var allowed = []row{
 		"rule 7: nothing more is awaited of such a peer",
 		func(d difference) bool {
 			gone := d.sc.does(peer, closes, resets)
-			return d.is(ofCall) && (d.sc.peerMalformsClose() && (closed(d.g) || gone) || d.sc.peerSendsClose() && gone) &&
-				(strings.HasPrefix(d.guarded, "net.ErrClosed") || (d.bare == blocked || d.bare == "io.EOF") && d.guarded == "ok")
+			if !d.is(ofCall) || !(d.sc.peerMalformsClose() && (closed(d.g) || gone) || d.sc.peerSendsClose() && gone) {
+				return false
+			}
+			switch {
+			case strings.HasPrefix(d.guarded, "net.ErrClosed"):
+				return true
+			case d.guarded == "ok":
+				// coder's Close takes the rest of the broken Close for frames.
+				return d.bare == blocked || d.bare == "io.EOF" || d.sc.library == coderLibrary && slices.Contains(endings, d.verb()) &&
+					strings.HasPrefix(d.bare, `"failed to close WebSocket: received header with unexpected`)
+			}
+			// And what coder says of a Read that failed before.
+			return d.sc.library == coderLibrary && d.sc.reads(d.step) && strings.Contains(d.guarded, "previous message not read to completion") &&
+				slices.ContainsFunc(d.g.calls[:d.step], func(call string) bool { return strings.HasPrefix(call, "net.ErrClosed") })
 		},
 	},
 	{
@@ -305,7 +318,8 @@ var allowed = []row{
 		"a write that is dropped behind our Close leaves the reset for a Read to find",
 		"rule 3",
 		func(d difference) bool {
-			return d.is(ofCall) && d.sc.reads(d.step) && d.sc.does(peer, resets) && strings.HasPrefix(d.guarded, "ECONNRESET") && strings.Contains(d.bare, "EOF") &&
+			ended := strings.Contains(d.bare, "EOF") || d.sc.library == xnetLibrary && strings.HasPrefix(d.bare, "text") // x/net takes an end for a message's
+			return d.is(ofCall) && d.sc.reads(d.step) && d.sc.does(peer, resets) && strings.HasPrefix(d.guarded, "ECONNRESET") && ended &&
 				d.sc.triedBefore(d.step, d.g, append([]string{writes}, endings...)...)
 		},
 	},
@@ -326,7 +340,8 @@ var allowed = []row{
 				d.verb() == writes && d.sc.library == gorillaLibrary && d.sc.steps[d.step].size > 4096 && d.sc.does(peer, closes, resets) &&
 					d.bare == "ok" && strings.HasPrefix(d.guarded, "EPIPE") ||
 				// And gorilla remembers what a write failed with.
-				d.sc.library == gorillaLibrary && d.sc.triedBefore(d.step, d.g, writes) && strings.HasPrefix(d.bare, "net.ErrClosed") && strings.HasPrefix(d.guarded, "EPIPE"))
+				d.sc.library == gorillaLibrary && d.sc.triedBefore(d.step, d.g, writes) && strings.HasPrefix(d.guarded, "EPIPE") &&
+					(strings.HasPrefix(d.bare, "net.ErrClosed") || d.bare == `"websocket: invalid control frame"`))
 		},
 	},
 	{

@@ -37,6 +37,9 @@ type client struct {
 	endedAt  time.Time
 	over     chan struct{} // closed with end
 	hasten   chan struct{} // closed when a slow or deaf peer shall read on
+
+	writing sync.Mutex // held while the peer writes
+	reset   bool       // a Write was told of the reset, which the kernel tells only once
 }
 
 func newClient(tcp *net.TCPConn, sc script, idle time.Duration) *client {
@@ -114,12 +117,32 @@ func (c *client) took(p []byte) {
 		c.frameAt += n
 		if f.Opcode == rawpeer.OpClose {
 			c.reply = false
-			c.tcp.Write(f.Append(nil, [4]byte{1, 2, 3, 4}))
+			c.write(f.Append(nil, [4]byte{1, 2, 3, 4}))
 		}
 	}
 }
 
+// write writes, and takes note of a reset: a Read behind it finds only EOF.
+func (c *client) write(p []byte) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	_, err := c.tcp.Write(p)
+	c.reset = c.reset || errors.Is(err, syscall.ECONNRESET)
+	return err
+}
+
+// wasReset reports whether a Write was told of a reset, one that goes on too.
+func (c *client) wasReset() bool {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.reset
+}
+
 func (c *client) ended(err error) {
+	at := time.Now()
+	if errors.Is(err, io.EOF) && c.wasReset() {
+		err = syscall.ECONNRESET
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.end != "" {
@@ -135,7 +158,7 @@ func (c *client) ended(err error) {
 	default:
 		c.end = byItself
 	}
-	c.endedAt = time.Now()
+	c.endedAt = at
 	close(c.over)
 }
 
@@ -148,7 +171,7 @@ func (c *client) act(s step) {
 		}
 		c.tcp.SetWriteDeadline(time.Now().Add(4 * c.idle)) // a server need not read
 		for _, piece := range s.wire {
-			if _, err := c.tcp.Write(piece); err != nil {
+			if c.write(piece) != nil {
 				return
 			}
 		}
@@ -169,7 +192,7 @@ func (c *client) act(s step) {
 	case trickles:
 		pong := rawpeer.Pong("").Append(nil, [4]byte{1, 2, 3, 4})
 		for range 8 {
-			if _, err := c.tcp.Write(pong); err != nil {
+			if c.write(pong) != nil {
 				return
 			}
 			c.await(c.idle / 4)
