@@ -14,7 +14,9 @@ import (
 // handlers have returned; no request for a WebSocket waits for its answer; all
 // events but [Progress] are delivered. What a peer has done counts from when
 // somebody on our side has read it. Called by a handler or an observer, Idle waits
-// for the ends of TCP only, and not for the connection that its context leads to.
+// for the ends of TCP only, and not for the connection that its context leads to. Two
+// handlers that call it, each of which has closed its own connection, wait for each
+// other until one connection's TCP ends, at latest after CloseTimeout.
 //
 // When ctx ends first, the error says what is left, and is the context's cause.
 func (g *Guard) Idle(ctx context.Context) error {
