@@ -216,7 +216,8 @@ var allowed = []row{
 		"rule 7: nothing more is awaited of such a peer",
 		func(d difference) bool {
 			gone := d.sc.does(peer, closes, resets)
-			if !d.is(ofCall) || !(d.sc.peerMalformsClose() && (closed(d.g) || gone) || d.sc.peerSendsClose() && gone) {
+			over := d.sc.peerMalformsClose() && closed(d.g) || d.sc.peerSendsClose() && gone
+			if !d.is(ofCall) || !over {
 				return false
 			}
 			switch {
