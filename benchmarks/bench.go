@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/closeguard/ws/benchmarks/internal/bar"
 	"github.com/closeguard/ws/benchmarks/internal/child"
 	"github.com/closeguard/ws/benchmarks/internal/pair"
 	"github.com/closeguard/ws/benchmarks/internal/report"
@@ -16,7 +17,7 @@ import (
 type bench struct {
 	quick bool // to see that everything works; its numbers say little
 	pairs int
-	slice time.Duration // of one measurement of echoes
+	slice time.Duration // of one measurement of echoes, without its warm-up
 	match *regexp.Regexp
 }
 
@@ -53,12 +54,13 @@ func pathOf(s pair.Subject) string {
 // sides is a server and its clients, each in a process of its own.
 type sides struct{ server, load *child.Process }
 
-func startSides() (*sides, error) {
-	s, err := child.Start("server")
+// startSides starts both, on all cores or both on one.
+func startSides(oneCore bool) (*sides, error) {
+	s, err := child.Start("server", oneCore)
 	if err != nil {
 		return nil, err
 	}
-	l, err := child.Start("load")
+	l, err := child.Start("load", oneCore)
 	if err != nil {
 		s.Close()
 		return nil, err
@@ -83,11 +85,28 @@ func (s *sides) cpu() (time.Duration, error) {
 	return u.CPU, err
 }
 
-// ratio, control show a comparison.
-func ratio(c pair.Comparison) string { return fmt.Sprintf("%.2f", c.Ratio) }
+// row shows a comparison by ratios; show shows what was compared, if there is one such
+// value. It has at most one bar.
+func row(title, measure string, show func(float64) string, c pair.Comparison, bars ...bar.Bar) report.Row {
+	r := report.Row{Case: title, Measure: measure, Ratio: interval("%.3f", c.Ratio), Control: interval("%.3f", c.Control)}
+	if show != nil {
+		r.Bare, r.Guarded = show(c.Bare), show(c.Guarded)
+	}
+	for _, aim := range bars {
+		r.Bar = aim.String()
+		r.Verdict, r.Off = aim.Judge(c)
+	}
+	return r
+}
 
-func control(c pair.Comparison) string {
-	return fmt.Sprintf("%.2f [%.2f %.2f]", c.Control, c.Low, c.High)
+func interval(format string, i pair.Interval) string {
+	return fmt.Sprintf(format+" ["+format+" "+format+"]", i.Mid, i.Low, i.High)
+}
+
+// intervals says how those of so many pairs were made.
+func intervals(pairs int) string {
+	k, level := pair.Rank(pairs)
+	return fmt.Sprintf("In brackets, of %d pairs, the smallest and the largest but %d each: %.1f %%.", pairs, k-1, 100*level)
 }
 
 // explain tells what was seen where something else was wanted, if asked to.

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/closeguard/ws/benchmarks/internal/bar"
 	"github.com/closeguard/ws/benchmarks/internal/child"
 	"github.com/closeguard/ws/benchmarks/internal/crowd"
 	"github.com/closeguard/ws/benchmarks/internal/load"
@@ -21,9 +22,9 @@ func (b *bench) growth() (report.Section, error) {
 	s := report.Section{
 		Title: "Cost as it grows",
 		Note: "In memory (closetest.Pipe): the guard's cost per connection with many others open, in the column guarded, beside the cost with 100, in the column bare; the control is 100 beside 100. " +
-			"Over TCP: bare and guarded, whole lives beside others of their kind; and a shutdown beside a hand-written loop that writes a Close to each connection and waits.",
+			"Over TCP: bare and guarded, whole lives beside others of their kind; and a shutdown beside a hand-written loop that writes a Close to each connection and waits. " + intervals(b.pairs) + " Over TCP: " + intervals(b.pairsOverTCP()),
 	}
-	crowds := []int{few, 1000, 10_000, 18_000}
+	crowds := []int{few, 1000, 18_000}
 	if b.quick {
 		crowds = []int{few, 500}
 	}
@@ -66,7 +67,8 @@ func (b *bench) inMemory(n int) ([]report.Row, error) {
 		defer c.Close()
 		crowds[s] = c
 	}
-	small, large, same, err := pair.Rounds(b.scale(10, 3), func(s pair.Subject) (crowd.Times, error) {
+	var short pair.Results[crowd.Times]
+	err := short.Measure(b.pairs, func(s pair.Subject) (crowd.Times, error) {
 		runtime.GC() // not while it is measured
 		return crowds[s].Few(b.scale(1000, 100))
 	})
@@ -82,10 +84,11 @@ func (b *bench) inMemory(n int) ([]report.Row, error) {
 		{"closing", func(t crowd.Times) float64 { return float64(t.Close) }},
 		{"kicking by key", func(t crowd.Times) float64 { return float64(t.Kick) }},
 	} {
-		rows = append(rows, flat(q.name, n, pair.Compare(small, large, same, q.of)))
+		rows = append(rows, row(beside(q.name, n), "per connection", duration, pair.Compare(short, q.of), bar.AtMost(1.10)))
 	}
 	// A shutdown ends a crowd, so each time it is a new one.
-	s1, s2, s3, err := pair.Rounds(b.scale(5, 1), func(s pair.Subject) (time.Duration, error) {
+	var shutdowns pair.Results[time.Duration]
+	err = shutdowns.Measure(b.pairs, func(s pair.Subject) (time.Duration, error) {
 		c, err := crowd.New(crowdOf(s, n))
 		if err != nil {
 			return 0, err
@@ -97,44 +100,42 @@ func (b *bench) inMemory(n int) ([]report.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(rows, flat("shutdown", n, pair.Compare(s1, s2, s3, func(d time.Duration) float64 { return float64(d) }))), nil
+	return append(rows, row(beside("shutdown", n), "per connection", duration, pair.Compare(shutdowns, nanoseconds), bar.AtMost(1.15))), nil
 }
 
-func flat(what string, n int, c pair.Comparison) report.Row {
-	return report.Row{
-		Case: fmt.Sprintf("in memory, %s beside %s", what, thousands(float64(n))), Measure: "per connection",
-		Bare: duration(c.Bare), Guarded: duration(c.Guarded), Ratio: ratio(c), Control: control(c),
-		Bar: "≤ 1.10", Verdict: report.Judge(c.AtMost(1.10)),
-	}
+func beside(what string, n int) string {
+	return fmt.Sprintf("in memory, %s beside %s", what, thousands(float64(n)))
 }
+
+func nanoseconds(d time.Duration) float64 { return float64(d) }
+
+// pairsOverTCP are few: each opens all connections anew.
+func (b *bench) pairsOverTCP() int { return b.scale(6, 1) }
 
 func (b *bench) overTCP(library string, n int) ([]report.Row, error) {
 	fewer := *b
-	fewer.pairs = b.scale(5, 1)
-	bare, guarded, same, err := fewer.lives(server.Config{Library: library}, n)
+	fewer.pairs = b.pairsOverTCP()
+	lives, err := fewer.lives(server.Config{Library: library}, n)
 	if err != nil {
 		return nil, err
 	}
-	title := fmt.Sprintf("%s, beside %s", library, thousands(float64(n)))
-	rows := lifeRows(title, bare, guarded, same)
-	for i := range rows {
-		rows[i].Bar, rows[i].Verdict = "", report.None // told, not judged: the kernel's port search is in it
-	}
-	d1, d2, d3, err := pair.Rounds(b.scale(3, 1), func(s pair.Subject) (time.Duration, error) { return shutdown(library, s, n) })
+	// They are told, not judged: the kernel's port search is in them.
+	rows := lifeRows(fmt.Sprintf("%s, beside %s", library, thousands(float64(n))), lives)
+	var shutdowns pair.Results[time.Duration]
+	err = shutdowns.Measure(b.pairsOverTCP(), func(s pair.Subject) (time.Duration, error) { return shutdown(library, s, n) })
 	if err != nil {
 		return nil, err
 	}
-	c := pair.Compare(d1, d2, d3, func(d time.Duration) float64 { return float64(d) })
-	return append(rows, report.Row{
-		Case: fmt.Sprintf("%s, shutdown of %s", library, thousands(float64(n))), Measure: "in all",
-		Bare: duration(c.Bare), Guarded: duration(c.Guarded), Ratio: ratio(c), Control: control(c),
-		Bar: "≤ 1.15", Verdict: report.Judge(c.AtMost(1.15)),
-	}), nil
+	r := row(fmt.Sprintf("%s, shutdown of %s", library, thousands(float64(n))), "in all", duration, pair.Compare(shutdowns, nanoseconds), bar.AtMost(1.10))
+	if n > 10_000 {
+		r.Gist = fmt.Sprintf("shutdown of %s connections beside a loop by hand, %s", thousands(float64(n)), library)
+	}
+	return append(rows, r), nil
 }
 
 // shutdown ends n connections whose clients answer.
 func shutdown(library string, s pair.Subject, n int) (took time.Duration, err error) {
-	sides, err := startSides()
+	sides, err := startSides(false)
 	if err != nil {
 		return 0, err
 	}

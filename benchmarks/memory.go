@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/closeguard/ws/benchmarks/internal/bar"
 	"github.com/closeguard/ws/benchmarks/internal/child"
 	"github.com/closeguard/ws/benchmarks/internal/load"
 	"github.com/closeguard/ws/benchmarks/internal/pair"
@@ -11,20 +12,19 @@ import (
 )
 
 // maxHeap is what a guarded idle connection may take above a bare one, in bytes.
-const maxHeap = 768
+var maxHeap = map[string]float64{"gorilla": 384, "coder": 512}
 
 // memory measures idle connections, each time in a fresh server.
 func (b *bench) memory() (report.Section, error) {
-	n := b.scale(10_000, 500)
+	n, pairs := b.scale(10_000, 500), b.scale(6, 1)
 	s := report.Section{
 		Title: fmt.Sprintf("Memory of %s idle connections", thousands(float64(n))),
-		Note:  "Bytes per connection in the server's process, after two garbage collections: live heap objects, goroutine stacks, and what the kernel counts as resident. The clients are in another process.",
+		Note:  "Bytes per connection in the server's process, after two garbage collections: live heap objects, goroutine stacks, and what the kernel counts as resident. The clients are in another process. " + intervals(pairs),
 	}
 	for _, library := range libraries {
 		progress("memory: %s", library)
-		bare, guarded, same, err := pair.Rounds(b.scale(3, 1), func(s pair.Subject) (server.Usage, error) {
-			return idle(library, pathOf(s), n)
-		})
+		var results pair.Results[server.Usage]
+		err := results.Measure(pairs, func(s pair.Subject) (server.Usage, error) { return idle(library, pathOf(s), n) })
 		if err != nil {
 			return s, err
 		}
@@ -36,13 +36,15 @@ func (b *bench) memory() (report.Section, error) {
 			{"stacks", func(u server.Usage) float64 { return float64(u.Stacks) }},
 			{"RSS", func(u server.Usage) float64 { return float64(u.RSS) }},
 		} {
-			c := pair.Compare(bare, guarded, same, q.of)
+			c := pair.Differ(results, q.of)
 			row := report.Row{
 				Case: library, Measure: q.measure, Bare: thousands(c.Bare) + " B", Guarded: thousands(c.Guarded) + " B",
-				Ratio: fmt.Sprintf("%+.0f B", c.Guarded-c.Bare), Control: control(c),
+				Ratio: interval("%+.0f", c.Ratio) + " B", Control: interval("%+.0f", c.Control) + " B",
 			}
 			if q.measure == "heap" {
-				row.Bar, row.Verdict = fmt.Sprintf("≤ %+d B", maxHeap), report.Judge(c.Guarded-c.Bare <= maxHeap)
+				most := bar.AtMostBytes(maxHeap[library])
+				row.Bar, row.Gist = most.String(), "heap of an idle connection, "+library
+				row.Verdict, row.Off = most.Judge(c)
 			}
 			s.Rows = append(s.Rows, row)
 		}
@@ -52,7 +54,7 @@ func (b *bench) memory() (report.Section, error) {
 
 // idle opens n connections and tells what each takes.
 func idle(library, path string, n int) (u server.Usage, err error) {
-	sides, err := startSides()
+	sides, err := startSides(false)
 	if err != nil {
 		return u, err
 	}

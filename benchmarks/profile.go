@@ -32,7 +32,7 @@ func (b *bench) profiles(dir string) error {
 }
 
 func (b *bench) profileEcho(dir, library string, p pattern) error {
-	e, err := b.startEcho(server.Config{Library: library}, p)
+	e, err := b.startEcho(site{server.Config{Library: library}, p}, pair.Order(0))
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (b *bench) profileEcho(dir, library string, p pattern) error {
 }
 
 func (b *bench) profileLife(dir, library string) error {
-	sides, err := startSides()
+	sides, err := startSides(false)
 	if err != nil {
 		return err
 	}

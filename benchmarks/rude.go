@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/closeguard/ws/benchmarks/internal/bar"
 	"github.com/closeguard/ws/benchmarks/internal/report"
 	"github.com/closeguard/ws/benchmarks/internal/rude"
 	"github.com/closeguard/ws/closeguard"
@@ -35,11 +36,18 @@ func (b *bench) rude() (report.Section, error) {
 			}
 			limit := idle + 50*time.Millisecond
 			worst := slices.Max(guarded)
-			s.Rows = append(s.Rows, report.Row{
+			r := report.Row{
 				Case: library + ", " + peer + " peer", Measure: "longest",
 				Bare: atMost(slices.Max(bare), most), Guarded: atMost(worst, most),
-				Bar: fmt.Sprintf("≤ %v", limit), Verdict: report.Judge(worst <= limit),
-			})
+				Bar: fmt.Sprintf("≤ %v", limit), Verdict: bar.Exact(worst <= limit),
+			}
+			if r.Verdict == bar.Miss {
+				r.Off = duration(float64(worst - limit))
+			}
+			if peer == "deaf" {
+				r.Gist = "time to close towards a peer that never answers, " + library
+			}
+			s.Rows = append(s.Rows, r)
 		}
 	}
 	return s, nil

@@ -38,8 +38,9 @@ type Process struct {
 	client *rpc.Client
 }
 
-// Start starts a child with a role.
-func Start(role string) (*Process, error) {
+// Start starts a child with a role, on all cores or on one, which is the same for
+// all that are started so.
+func Start(role string, oneCore bool) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -55,7 +56,11 @@ func Start(role string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	start := cmd.Start
+	if oneCore {
+		start = func() error { return onOneCore(cmd.Start) }
+	}
+	if err := start(); err != nil {
 		return nil, err
 	}
 	return &Process{cmd, rpc.NewClient(pipes{out, in})}, nil

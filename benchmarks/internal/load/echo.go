@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/closeguard/ws/benchmarks/internal/wsraw"
@@ -11,14 +12,17 @@ import (
 // Echo says what to send to an echo server.
 type Echo struct {
 	Group    int // of connections that are open
+	Conns    int // of the group that are used, at most
 	Size     int // bytes of a message
 	Window   int // messages under way on each connection: 1 is ping-pong
-	Duration time.Duration
+	WarmUp   time.Duration
+	Duration time.Duration // after it
 }
 
-// Echoed is what came back in time.
+// Echoed is what came back in time: after the warm-up and before the end.
 type Echoed struct {
 	Messages int
+	All      int // with those of the warm-up and those that came after the end
 	Elapsed  time.Duration
 	P50, P99 time.Duration // from a message's Write to its echo's last byte
 }
@@ -26,24 +30,30 @@ type Echoed struct {
 // Rate is in messages per second.
 func (e Echoed) Rate() float64 { return float64(e.Messages) / e.Elapsed.Seconds() }
 
-// Echo sends on all connections of a group for a while, waits for the last
-// echoes and tells what came.
+// Echo sends on connections of a group for a while, waits for the last echoes and
+// tells what came. It collects no garbage meanwhile.
 func (l *Load) Echo(e Echo, r *Echoed) error {
 	conns := l.group(e.Group)
 	if len(conns) == 0 {
 		return fmt.Errorf("there is no group %d", e.Group)
 	}
+	conns = conns[:min(len(conns), e.Conns)]
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	type result struct {
-		times    *histogram
-		messages int
-		err      error
+		*stream
+		err error
 	}
 	results := make(chan result, len(conns))
-	begin := time.Now()
+	streams := make([]*stream, len(conns))
+	for i, c := range conns {
+		streams[i] = &stream{conn: c, frame: wsraw.Message(e.Size, c.Deflate), times: new(histogram), buf: make([]byte, 64<<10)}
+	}
+	begin := time.Now().Add(e.WarmUp)
 	end := begin.Add(e.Duration)
-	for _, c := range conns {
+	for i, c := range conns {
 		go func() {
-			s := &stream{conn: c, frame: wsraw.Message(e.Size, c.Deflate), end: end, times: new(histogram), buf: make([]byte, 64<<10)}
+			s := streams[i]
+			s.begin, s.end = begin, end
 			var err error
 			c.SetDeadline(end.Add(20 * time.Second)) //nolint:errcheck // Read tells
 			if e.Window == 1 {
@@ -51,14 +61,15 @@ func (l *Load) Echo(e Echo, r *Echoed) error {
 			} else {
 				err = s.pipeline(e.Window)
 			}
-			results <- result{s.times, s.messages, err}
+			results <- result{s, err}
 		}()
 	}
 	total := new(histogram)
 	var errs []error
 	for range conns {
 		res := <-results
-		r.Messages += res.messages
+		r.Messages += res.times.n
+		r.All += res.all
 		total.add(res.times)
 		if res.err != nil {
 			errs = append(errs, res.err)
@@ -77,13 +88,23 @@ func (l *Load) Echo(e Echo, r *Echoed) error {
 
 // stream is one connection at work.
 type stream struct {
-	conn     *wsraw.Conn
-	frame    []byte
-	end      time.Time
-	counter  wsraw.Counter
-	buf      []byte
-	times    *histogram
-	messages int // echoed before the end
+	conn       *wsraw.Conn
+	frame      []byte
+	begin, end time.Time // between which echoes count
+	counter    wsraw.Counter
+	buf        []byte
+	times      *histogram // of those that count
+	all        int        // echoes
+}
+
+// record records k echoes that came now.
+func (s *stream) record(k int, now time.Time, sent func() time.Time) {
+	s.all += k
+	for range k {
+		if t := sent(); !now.Before(s.begin) && now.Before(s.end) {
+			s.times.record(now.Sub(t))
+		}
+	}
 }
 
 // read reads once and returns how many echoes are complete now.
@@ -111,10 +132,7 @@ func (s *stream) pingPong() error {
 			}
 		}
 		now := time.Now()
-		s.times.record(now.Sub(sent))
-		if now.Before(s.end) {
-			s.messages++
-		}
+		s.record(1, now, func() time.Time { return sent })
 		sent = now
 	}
 	return nil
@@ -164,11 +182,8 @@ func (s *stream) echoes(window int, sent <-chan time.Time, credits chan<- int) e
 			continue
 		}
 		now := time.Now()
-		for range k {
-			s.times.record(now.Sub(<-sent))
-		}
+		s.record(k, now, func() time.Time { return <-sent })
 		if now.Before(s.end) {
-			s.messages += k
 			credits <- k
 		} else {
 			underWay -= k

@@ -1,12 +1,7 @@
 // Package pair compares bare with guarded by pairs of short measurements that
-// alternate in one run, with a second bare one in each as the control: what the
-// machine does to all of them cancels out, and the control says how well.
+// alternate in one run, with a second bare one in each round as the control:
+// what the machine does to all of them cancels out, and the control says how well.
 package pair
-
-import (
-	"math"
-	"slices"
-)
 
 // Subject is what one measurement of a round is about.
 type Subject int
@@ -20,79 +15,68 @@ const (
 
 func (s Subject) String() string { return [...]string{"bare", "guarded", "control"}[s] }
 
-// Rounds calls measure for every subject n times, after one round that isn't
-// counted. Each round begins with another subject, so that none is always
-// first. It stops at the first error.
-func Rounds[T any](n int, measure func(Subject) (T, error)) (bare, guarded, control []T, err error) {
-	results := [3][]T{}
-	for round := range n + 1 {
-		for i := range results {
-			s := Subject((round + i) % len(results))
-			r, err := measure(s)
+// orders are all there are. Each second one is the reverse of the one before, so that
+// whatever grows steadily does equal harm to both sides; and after all six each subject
+// was first, second and third as often as the others.
+var orders = [...][3]Subject{
+	{Bare, Guarded, Control}, {Control, Guarded, Bare},
+	{Guarded, Control, Bare}, {Bare, Control, Guarded},
+	{Control, Bare, Guarded}, {Guarded, Bare, Control},
+}
+
+// Order is the order of the subjects in a round, by its number.
+func Order(round int) [3]Subject { return orders[round%len(orders)] }
+
+// Results are what rounds have measured, in their order.
+type Results[T any] struct{ Bare, Guarded, Control []T }
+
+// Measure calls measure for every subject in n rounds, after one that isn't
+// counted, and adds what it returns to the results. The orders go on where an
+// earlier call has stopped. It stops at the first error.
+func (r *Results[T]) Measure(n int, measure func(Subject) (T, error)) error {
+	lists := [...]*[]T{Bare: &r.Bare, Guarded: &r.Guarded, Control: &r.Control}
+	first := len(r.Bare)
+	for i := range n + 1 {
+		for _, s := range Order(first + max(0, i-1)) {
+			v, err := measure(s)
 			if err != nil {
-				return nil, nil, nil, err
+				return err
 			}
-			if round > 0 {
-				results[s] = append(results[s], r)
+			if i > 0 {
+				*lists[s] = append(*lists[s], v)
 			}
 		}
 	}
-	return results[Bare], results[Guarded], results[Control], nil
+	return nil
 }
 
 // Comparison is what rounds say about one quantity.
 type Comparison struct {
-	Bare, Guarded float64 // medians
-	Ratio         float64 // median of guarded to bare, pair by pair
-	Control       float64 // median of control to bare
-	Low, High     float64 // the middle half of control to bare: its spread
+	Bare, Guarded   float64   // medians
+	Pairs, Controls []float64 // guarded to bare and control to bare, round by round
+	Ratio, Control  Interval  // their medians
 }
 
-// Compare compares one quantity of the rounds' results, which are of equal number.
-func Compare[T any](bare, guarded, control []T, quantity func(T) float64) Comparison {
-	var b, g, ratio, same []float64
-	for i := range bare {
-		v := quantity(bare[i])
-		b = append(b, v)
-		g = append(g, quantity(guarded[i]))
-		ratio = append(ratio, quantity(guarded[i])/v)
-		same = append(same, quantity(control[i])/v)
-	}
-	return Comparison{
-		Bare: Median(b), Guarded: Median(g), Ratio: Median(ratio),
-		Control: Median(same), Low: Quantile(same, 0.25), High: Quantile(same, 0.75),
-	}
+// Compare compares by ratios: of 1 both are the same.
+func Compare[T any](r Results[T], quantity func(T) float64) Comparison {
+	return compare(r, quantity, func(v, bare float64) float64 { return v / bare })
 }
 
-// AtLeast reports whether the ratio is at least bar or inside the control's spread.
-func (c Comparison) AtLeast(bar float64) bool { return c.Ratio >= min(bar, c.Low) }
-
-// AtMost reports whether the ratio is at most bar or inside the control's spread.
-func (c Comparison) AtMost(bar float64) bool { return c.Ratio <= max(bar, c.High) }
-
-// Median returns the middle value, NaN of none.
-func Median(values []float64) float64 { return Quantile(values, 0.5) }
-
-// Quantile returns the value below which the share q of all values is, NaN of
-// none; between two values it interpolates.
-func Quantile(values []float64, q float64) float64 {
-	if len(values) == 0 {
-		return math.NaN()
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	at := q * float64(len(sorted)-1)
-	i := int(at)
-	if i+1 == len(sorted) {
-		return sorted[i]
-	}
-	return sorted[i] + (sorted[i+1]-sorted[i])*(at-float64(i))
+// Differ compares by differences: of 0 both are the same.
+func Differ[T any](r Results[T], quantity func(T) float64) Comparison {
+	return compare(r, quantity, func(v, bare float64) float64 { return v - bare })
 }
 
-// GeometricMean returns the mean of ratios, NaN of none.
-func GeometricMean(ratios []float64) float64 {
-	sum := 0.0
-	for _, r := range ratios {
-		sum += math.Log(r)
+func compare[T any](r Results[T], quantity func(T) float64, beside func(v, bare float64) float64) Comparison {
+	var c Comparison
+	var bare, guarded []float64
+	for i := range r.Bare {
+		b, g := quantity(r.Bare[i]), quantity(r.Guarded[i])
+		bare, guarded = append(bare, b), append(guarded, g)
+		c.Pairs = append(c.Pairs, beside(g, b))
+		c.Controls = append(c.Controls, beside(quantity(r.Control[i]), b))
 	}
-	return math.Exp(sum / float64(len(ratios)))
+	c.Bare, c.Guarded = Median(bare).Mid, Median(guarded).Mid
+	c.Ratio, c.Control = Median(c.Pairs), Median(c.Controls)
+	return c
 }

@@ -5,30 +5,12 @@ package report
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
+
+	"github.com/closeguard/ws/benchmarks/internal/bar"
 )
-
-// Verdict says whether a bar was met.
-type Verdict string
-
-// The verdicts.
-const (
-	None Verdict = "" // no bar
-	Pass Verdict = "pass"
-	Miss Verdict = "MISS"
-)
-
-// Judge is Pass if ok, else Miss.
-func Judge(ok bool) Verdict {
-	if ok {
-		return Pass
-	}
-	return Miss
-}
 
 // Row is a line of the table. What doesn't apply is empty.
 type Row struct {
@@ -36,7 +18,12 @@ type Row struct {
 	Bare, Guarded  string
 	Ratio, Control string
 	Bar            string
-	Verdict        Verdict
+	Verdict        bar.Verdict
+	// Off is by how much the bar is missed, or would be if the median were the truth.
+	Off string `json:",omitempty"`
+	// Gist is what the line says, in a user's words, if it is one of those that the
+	// page begins with.
+	Gist string `json:",omitempty"`
 }
 
 // Section is a part of the table.
@@ -98,72 +85,4 @@ func (r *Report) Store(file string) error {
 		return err
 	}
 	return os.WriteFile(file, append(b, '\n'), 0o644) // it is for everybody
-}
-
-// Summary counts the verdicts.
-func (r *Report) Summary() string {
-	count := map[Verdict]int{}
-	for _, s := range r.Sections {
-		for _, row := range s.Rows {
-			count[row.Verdict]++
-		}
-	}
-	return fmt.Sprintf("%d bars met, %d missed", count[Pass], count[Miss])
-}
-
-var header = [...]string{"case", "measure", "bare", "guarded", "ratio", "control", "bar", "met"}
-
-func (r Row) cells() [len(header)]string {
-	return [...]string{r.Case, r.Measure, r.Bare, r.Guarded, r.Ratio, r.Control, r.Bar, string(r.Verdict)}
-}
-
-// Text is the table for a terminal.
-func (r *Report) Text() string {
-	width := [len(header)]int{}
-	measure := func(cells [len(header)]string) {
-		for i, c := range cells {
-			width[i] = max(width[i], len([]rune(c)))
-		}
-	}
-	measure(header)
-	for _, s := range r.Sections {
-		for _, row := range s.Rows {
-			measure(row.cells())
-		}
-	}
-	var b strings.Builder
-	line := func(cells [len(header)]string) {
-		var l strings.Builder
-		for i, c := range cells {
-			l.WriteString(c + strings.Repeat(" ", width[i]-len([]rune(c))+2))
-		}
-		b.WriteString(strings.TrimRight(l.String(), " ") + "\n")
-	}
-	line(header)
-	for _, s := range r.Sections {
-		fmt.Fprintf(&b, "\n%s\n", s.Title)
-		for _, row := range s.Rows {
-			line(row.cells())
-		}
-	}
-	fmt.Fprintf(&b, "\n%s\n", r.Summary())
-	return b.String()
-}
-
-// Markdown is the page for people.
-func (r *Report) Markdown() string {
-	var b strings.Builder
-	b.WriteString("# Benchmarks\n\nWritten by `make bench`. *Bare* is a library as it is, *guarded* the same below closeguard. Both alternate in one run; ratios are medians of pairs, guarded to bare;\n" +
-		"*control* is bare to bare, measured the same way: median and, in brackets, its middle half.\n\n" +
-		"A *bar* is what was aimed at before anything was measured: most are as good as bare. One that was missed stays here as MISS. " + r.Summary() + ".\n")
-	for _, s := range r.Sections {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s\n\n", s.Title, s.Note, s.Machine)
-		row := func(cells [len(header)]string) { b.WriteString("| " + strings.Join(cells[:], " | ") + " |\n") }
-		row(header)
-		b.WriteString(strings.Repeat("| --- ", len(header)) + "|\n")
-		for _, r := range s.Rows {
-			row(r.cells())
-		}
-	}
-	return b.String()
 }

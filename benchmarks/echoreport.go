@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/closeguard/ws/benchmarks/internal/bar"
+	"github.com/closeguard/ws/benchmarks/internal/count"
+	"github.com/closeguard/ws/benchmarks/internal/pair"
+	"github.com/closeguard/ws/benchmarks/internal/report"
+)
+
+func (b *bench) echoSection(cells []*echoCase) (report.Section, error) {
+	s := report.Section{
+		Title: "Echo",
+		Note: "p99 is of the time from a message's Write to its echo. CPU is the server's. The last line of a case is exact: allocations per message, and system calls, reading + writing; " +
+			"of messages over 64 KiB it is not told. A geometric mean is made like a cell: the means of all cells' first pairs, of their second, and so on, are its pairs. " + intervals(b.pairs),
+	}
+	var means means
+	for _, c := range cells {
+		rate := pair.Compare(c.results, func(e echoed) float64 { return e.Rate() })
+		p99 := pair.Compare(c.results, func(e echoed) float64 { return float64(e.P99) })
+		cpu := pair.Compare(c.results, echoed.cpuPerMessage)
+		means.add(c, rate, p99, cpu)
+		s.Rows = append(s.Rows,
+			row(c.String(), "messages per second", thousands, rate, c.bar()),
+			row(c.String(), "p99", duration, p99),
+			row(c.String(), "CPU per message", duration, cpu))
+		if c.size <= count.MaxCalls {
+			counts, err := c.counts()
+			if err != nil {
+				return s, err
+			}
+			s.Rows = append(s.Rows, counts)
+		}
+	}
+	s.Rows = append(s.Rows, means.rows()...)
+	return s, nil
+}
+
+// means collects what geometric means are made of.
+type means struct {
+	rate, p99, cpu []pair.Comparison
+	classes        []string // in order
+	bars           map[string]bar.Bar
+	rates          map[string][]pair.Comparison // by class
+}
+
+func (m *means) add(c *echoCase, rate, p99, cpu pair.Comparison) {
+	m.rate, m.p99, m.cpu = append(m.rate, rate), append(m.p99, p99), append(m.cpu, cpu)
+	class := c.config.Library + ", " + c.class()
+	if m.rates == nil {
+		m.bars, m.rates = make(map[string]bar.Bar), make(map[string][]pair.Comparison)
+	}
+	if m.rates[class] == nil {
+		m.classes = append(m.classes, class)
+	}
+	m.bars[class], m.rates[class] = c.bar(), append(m.rates[class], rate)
+}
+
+func (m *means) rows() []report.Row {
+	if len(m.rate) == 0 {
+		return nil
+	}
+	var rows []report.Row
+	mean := func(title, measure, gist string, cells []pair.Comparison, bar bar.Bar) {
+		r := row(title, measure+", geometric mean", nil, pair.GeometricMean(cells), bar)
+		r.Gist = gist
+		rows = append(rows, r)
+	}
+	for _, class := range m.classes {
+		mean(class, "messages per second", "echoes per second, "+class, m.rates[class], m.bars[class])
+	}
+	mean("all", "messages per second", "echoes per second, all cases", m.rate, bar.AtLeast(1))
+	mean("all", "p99", "p99 of an echo's time, all cases", m.p99, bar.AtMost(1.03))
+	mean("all", "CPU per message", "CPU time per echo, all cases", m.cpu, bar.AtMost(1))
+	return append(rows, selfCheck(m.rate))
+}
+
+// selfCheck tells how good the intervals are: those of the control should contain 1,
+// but for as many as their level lets out.
+func selfCheck(cells []pair.Comparison) report.Row {
+	out := 0
+	for _, c := range cells {
+		if !c.Control.Contains(1) {
+			out++
+		}
+	}
+	expected := float64(len(cells)) * (1 - cells[0].Control.Level)
+	return report.Row{
+		Case: "all", Measure: fmt.Sprintf("intervals of the control without 1, where about %.0f are due", expected),
+		Control: fmt.Sprintf("%d of %d", out, len(cells)),
+	}
+}
