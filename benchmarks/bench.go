@@ -106,7 +106,7 @@ func interval(format string, i pair.Interval) string {
 // intervals says how those of so many pairs were made.
 func intervals(pairs int) string {
 	k, level := pair.Rank(pairs)
-	return fmt.Sprintf("In brackets, of %d pairs, the smallest and the largest but %d each: %.1f %%.", pairs, k-1, 100*level)
+	return fmt.Sprintf("Brackets are from number %d of %d pairs, sorted, to number %d: a probability of %.1f %%.", k, pairs, pairs+1-k, 100*level)
 }
 
 // explain tells what was seen where something else was wanted, if asked to.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/closeguard/ws/benchmarks/internal/bar"
@@ -177,7 +179,19 @@ type echoed struct {
 
 func (e echoed) cpuPerMessage() float64 { return float64(e.cpu) / float64(e.All) }
 
+// run measures echoes. If the machine had something else to do all the time it tries
+// again: of nothing there are no ratios.
 func (e *echoes) run(s pair.Subject, size int, d time.Duration) (r echoed, err error) {
+	for range 5 {
+		if r, err = e.once(s, size, d); err != nil || r.Messages > 0 {
+			return r, err
+		}
+		progress("nothing came back in %v", d)
+	}
+	return r, errors.New("no message comes back in time")
+}
+
+func (e *echoes) once(s pair.Subject, size int, d time.Duration) (r echoed, err error) {
 	for _, p := range []*child.Process{e.server, e.load} {
 		if err := p.Call("Settle", child.None{}, &child.None{}); err != nil {
 			return r, err
@@ -213,8 +227,13 @@ func (c *echoCase) counts() (row report.Row, err error) {
 	}
 	allocs, calls := n[1].Allocs-n[0].Allocs, n[1].Reads+n[1].Writes-n[0].Reads-n[0].Writes
 	row.Verdict = bar.Exact(allocs <= 0 && calls <= 0)
-	if row.Verdict == bar.Miss {
-		row.Off = fmt.Sprintf("%+d allocations, %+d system calls", allocs, calls)
+	var off []string
+	if allocs > 0 {
+		off = append(off, fmt.Sprintf("allocations %+d", allocs))
 	}
+	if calls > 0 {
+		off = append(off, fmt.Sprintf("system calls %+d", calls))
+	}
+	row.Off = strings.Join(off, ", ")
 	return row, nil
 }

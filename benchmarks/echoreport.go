@@ -33,7 +33,11 @@ func (b *bench) echoSection(cells []*echoCase) (report.Section, error) {
 			s.Rows = append(s.Rows, counts)
 		}
 	}
-	s.Rows = append(s.Rows, means.rows()...)
+	if b.match.String() != "" {
+		s.Rows = append(s.Rows, means.rowsOfSome()...)
+	} else {
+		s.Rows = append(s.Rows, means.rows()...)
+	}
 	return s, nil
 }
 
@@ -57,10 +61,21 @@ func (m *means) add(c *echoCase, rate, p99, cpu pair.Comparison) {
 	m.bars[class], m.rates[class] = c.bar(), append(m.rates[class], rate)
 }
 
-func (m *means) rows() []report.Row {
-	if len(m.rate) == 0 {
+// rowsOfSome have no bar: what was aimed at is about all.
+func (m *means) rowsOfSome() []report.Row {
+	if len(m.rate) < 2 {
 		return nil
 	}
+	const title = "geometric mean of these"
+	return []report.Row{
+		row(title, "messages per second", nil, pair.GeometricMean(m.rate)),
+		row(title, "p99", nil, pair.GeometricMean(m.p99)),
+		row(title, "CPU per message", nil, pair.GeometricMean(m.cpu)),
+		selfCheck(m.rate),
+	}
+}
+
+func (m *means) rows() []report.Row {
 	var rows []report.Row
 	mean := func(title, measure, gist string, cells []pair.Comparison, bar bar.Bar) {
 		r := row(title, measure+", geometric mean", nil, pair.GeometricMean(cells), bar)
@@ -87,7 +102,7 @@ func selfCheck(cells []pair.Comparison) report.Row {
 	}
 	expected := float64(len(cells)) * (1 - cells[0].Control.Level)
 	return report.Row{
-		Case: "all", Measure: fmt.Sprintf("intervals of the control without 1, where about %.0f are due", expected),
+		Case: "all", Measure: fmt.Sprintf("intervals of the control without 1, where about %.1f are due", expected),
 		Control: fmt.Sprintf("%d of %d", out, len(cells)),
 	}
 }

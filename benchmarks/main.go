@@ -34,8 +34,11 @@ var parts = []part{
 	{"growth", (*bench).growth},
 }
 
+// roles are those that this program is started in again.
+var roles = map[string]any{"server": new(server.Server), "load": new(load.Load)}
+
 func main() {
-	child.Main(map[string]any{"server": new(server.Server), "load": new(load.Load)})
+	child.Main(roles)
 	var names []string
 	for _, p := range parts {
 		names = append(names, p.name)
@@ -92,7 +95,7 @@ func (b *bench) run(only, names []string, docs string) error {
 		if !slices.Contains(only, p.name) {
 			continue
 		}
-		began := time.Now()
+		began, before := time.Now(), usage()
 		progress("%s", p.name)
 		s, err := p.run(b)
 		if err != nil {
@@ -100,7 +103,7 @@ func (b *bench) run(only, names []string, docs string) error {
 			progress("%s: %v", p.name, err)
 			continue
 		}
-		s.Name, s.Machine = p.name, machine(began)
+		s.Name, s.Machine = p.name, machine(began, usage().since(before))
 		now.Set(s, names)
 		all.Set(s, names)
 	}

@@ -92,7 +92,7 @@ func (b Bar) Judge(c pair.Comparison) (v Verdict, off string) {
 		off = b.distance(limit - mid)
 	}
 	if v == Miss {
-		off += ", at least " + b.distance(limit-best)
+		off += ", for sure " + b.distance(limit-best)
 	}
 	return v, off
 }

@@ -1,7 +1,6 @@
 package load
 
 import (
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -79,9 +78,6 @@ func (l *Load) Echo(e Echo, r *Echoed) error {
 	r.P50, r.P99 = total.quantile(0.5), total.quantile(0.99)
 	if len(errs) > 0 {
 		return fmt.Errorf("%d of %d connections: %w", len(errs), len(conns), errs[0])
-	}
-	if r.Messages == 0 {
-		return errors.New("no message came back in time")
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (r *Report) Summary() string {
 	open := count(func(r Row) bool { return r.Verdict == bar.Open })
 	good := count(func(r Row) bool { return r.Verdict == bar.Open && r.Off == "" })
 	miss := count(missed)
-	return fmt.Sprintf("Of %d bars %d are met and %d missed. %d are open: the noise doesn't let decide; the medians of %d of these are on the right side, of %d on the wrong one.",
+	return fmt.Sprintf("Of %d bars %d are met, %d missed and %d open: about those the noise doesn't let decide. Of the medians of these, %d are on the right side and %d on the wrong one.",
 		met+open+miss, met, miss, open, good, open-good)
 }
 
@@ -45,12 +45,14 @@ func (r *Report) misses() [][]string {
 	for _, row := range r.rows(missed) {
 		measured := row.Ratio
 		if measured == "" {
-			measured = row.Guarded
+			measured = row.Guarded + ", bare " + row.Bare
 		}
 		table = append(table, []string{row.Case, row.Measure, row.Bar, measured, row.Off})
 	}
 	return table
 }
+
+const legend = "A ratio is guarded to bare, control is bare to bare. In brackets is what the truth lies in, with a probability of 95 %; of fewer than 6 pairs it is less, and nothing is decided."
 
 // Text is what a terminal shows: all that was measured, and what of it missed its bar.
 func (r *Report) Text() string {
@@ -63,7 +65,7 @@ func (r *Report) Text() string {
 		}
 	}
 	align(&b, table)
-	fmt.Fprintf(&b, "\nRatios are guarded to bare, in brackets what the truth lies in with a probability of at least 95 %%; control is bare to bare.\n%s\n", r.Summary())
+	fmt.Fprintf(&b, "\n%s\n%s\n", legend, r.Summary())
 	if misses := r.misses(); len(misses) > 1 {
 		b.WriteString("\n")
 		align(&b, misses)
