@@ -68,7 +68,7 @@ func arrived(chart []report.Bar) []report.Row {
 		if runs[report.Bare] > 0 {
 			rows = append(rows, report.Row{
 				Case: "all, " + library, Measure: "adapter", Bare: share(report.Bare), Guarded: share(report.Guarded),
-				Gist: "Close codes that arrive, of all the ends below, " + library,
+				Gist: "close codes that arrive, of all the ends below, " + library,
 			})
 		}
 	}

@@ -43,14 +43,17 @@ func name(c server.Config) string {
 
 func (c *echoCase) String() string { return c.site.String() + ", " + bytes(c.size) }
 
-// sizes of messages. What is deflated is small on the wire whatever its size, and
-// takes as long below TLS as above TCP: there are two sizes of it, without TLS.
+// sizes of messages: most where the bars are several. What is deflated is small on the
+// wire, and compressing it takes longer than all the rest: there are two sizes of it,
+// without TLS.
 func (b *bench) sizes(c server.Config) []int {
 	switch {
 	case c.Compress && c.TLS:
 		return nil
 	case b.quick, c.Compress:
 		return []int{1 << 10, 64 << 10}
+	case c.TLS:
+		return []int{64, 1 << 10, 4 << 10, 8 << 10, 64 << 10, 1 << 20}
 	default:
 		return []int{64, 1 << 10, 4 << 10, 8 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20}
 	}

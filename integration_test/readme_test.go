@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -177,17 +178,17 @@ func TestLinksInTheDocumentation(t *testing.T) {
 	}
 }
 
-// The numbers that the README tells stand in benchmarks.md: those of costs as they
-// are, those of what arrives as its table has them for each client.
+// The numbers that the README tells stand in benchmarks.md: those of costs in cells of
+// its tables, digit by digit, those of what arrives as its table has them for each client.
 func TestNumbersOfTheREADME(t *testing.T) {
 	all := documents(t)
 	measured := all["benchmarks.md"]
-	costs := regexp.MustCompile(`\d+\.\d+|\d[\d,]* B\b`).FindAllString(section(t, all["README.md"], "What it costs"), -1)
+	costs := quantities(section(t, all["README.md"], "What it costs"))
 	if len(costs) < 10 {
 		t.Errorf("only %q found", costs)
 	}
 	for _, n := range costs {
-		if n != "1.00" && !regexp.MustCompile(`[| +]`+regexp.QuoteMeta(n)+` [|·]`).MatchString(measured) {
+		if n != "1.00" && !isMeasured(n, measured) { // which is the same as bare
 			t.Errorf("%s is not in benchmarks.md", n)
 		}
 	}
@@ -210,6 +211,41 @@ func TestNumbersOfTheREADME(t *testing.T) {
 			if want := fmt.Sprintf("| %d %%", guarded); !strings.Contains(row, want) {
 				t.Errorf("%s: want %s in %s", tt.row, want, row)
 			}
+		}
+	}
+}
+
+// quantities are all numbers in a text, with their units.
+func quantities(text string) []string {
+	return regexp.MustCompile(`\d(?:[\d,.]*\d)?(?: (?:%|(?:B|KiB|MiB|s|ms|µs)\b)|(?:s|ms|µs)\b)?`).FindAllString(text, -1)
+}
+
+// isMeasured reports whether a number stands by itself in a cell of a table.
+func isMeasured(n, document string) bool {
+	return regexp.MustCompile(`(?m)^\|.*[ +[]` + regexp.QuoteMeta(n) + `(\]| [|·[]| [^ |]+\])`).MatchString(document)
+}
+
+// A number that was measured otherwise is found.
+func TestNumbersThatWereNotMeasured(t *testing.T) {
+	const measured = "Of 18 pairs.\n\n| gorilla | 11,907 B | 12,235 B | +328 B | 0.863 [0.851 0.874] |\n" +
+		"| coder, shutdown of 18,000 | 968ms | 12 · 2+1 | +705 [+700 +710] B | 100.0 % |\n"
+	for text, want := range map[string][]string{
+		"0.863 of bare's, between 0.851 and 0.874": nil,
+		"328 B more, of 11,907 B.":                 nil,
+		"100.0 % arrive, in 968ms":                 nil,
+		"0.86, that is 14 % less":                  {"0.86", "14 %"},
+		"18 pairs":                                 {"18"}, // is in no table
+		"328 KiB, or 907 B":                        {"328 KiB", "907 B"},
+		"2.5 times as long, 968 ms":                {"2.5", "968 ms"},
+	} {
+		var missing []string
+		for _, n := range quantities(text) {
+			if !isMeasured(n, measured) {
+				missing = append(missing, n)
+			}
+		}
+		if !slices.Equal(missing, want) {
+			t.Errorf("%s: %q are not there, want %q", text, missing, want)
 		}
 	}
 }

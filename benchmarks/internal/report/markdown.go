@@ -7,16 +7,17 @@ import (
 
 const introduction = `# Benchmarks
 
-Written by ` + "`make bench`" + `. *Bare* is a library as it is, *guarded* the same below closeguard. A ratio is guarded to bare: 1 is the same.
+Written by ` + "`make bench`" + `. *Bare* is a library as it is, *guarded* the same below closeguard. A ratio is guarded to bare: 1 is the same. In brackets stands the interval in which the truth lies
+with a probability of at least 95 %.
 
 ## What you gain and pay
 
 `
 
 const judging = `
-A *bar* is what was aimed at before anything was measured: most are as good as bare. Bare and guarded take turns, and each turn gives one ratio. What stands here is their median and, in brackets, the interval
-in which the truth is with a probability of at least 95 %. *Control* is bare to bare, measured the same way. A bar is *met* if the whole interval is on its right side, and *missed* if the whole interval is on the wrong
-one. Else it is *open*. [benchmarks/README.md](../benchmarks/README.md) says how numbers are made.
+A *bar* is what was aimed at before anything was measured: most are as good as bare. It is *met* if the whole interval is on its right side, *missed* if the whole interval is on the wrong one, and else *open*. *Off by*
+is how far the median is from the bar, and how much of that is sure. Bare and guarded take turns, and each turn gives one ratio: what is told is the median. *Control* is bare to bare, measured the same way.
+[benchmarks/README.md](../benchmarks/README.md) says how numbers are made.
 
 `
 

@@ -35,8 +35,11 @@ func (r *Report) Summary() string {
 	open := count(func(r Row) bool { return r.Verdict == bar.Open })
 	good := count(func(r Row) bool { return r.Verdict == bar.Open && r.Off == "" })
 	miss := count(missed)
-	return fmt.Sprintf("Of %d bars %d are met, %d missed and %d open: about those the noise doesn't let decide. Of the medians of these, %d are on the right side and %d on the wrong one.",
-		met+open+miss, met, miss, open, good, open-good)
+	s := fmt.Sprintf("Of %d bars %d are met and %d missed.", met+open+miss, met, miss)
+	if open > 0 {
+		s += fmt.Sprintf(" %d are open, because the noise doesn't let decide: the medians of %d of them are on the right side, of %d on the wrong one.", open, good, open-good)
+	}
+	return s
 }
 
 // misses is the table of what was missed, and by how much.
