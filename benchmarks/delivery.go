@@ -100,11 +100,8 @@ func (b *bench) deliver(s *report.Section, all []*clients.Client, sc delivery.Sc
 				Bare: bare.String(), Guarded: cells[way].String(),
 			}
 			if way == server.Adapter {
-				wrong := runs*len(all) - cells[way].right(clean)
-				row.Bar, row.Verdict = fmt.Sprintf("all %d", runs), bar.Exact(wrong == 0)
-				if wrong > 0 {
-					row.Off = fmt.Sprintf("%d of %d runs", wrong, runs*len(all))
-				}
+				row.Bar = fmt.Sprintf("all %d", runs)
+				row.Verdict, row.Off = judge(cells[way].right(clean), runs*len(all))
 			}
 			s.Rows = append(s.Rows, row)
 		}
@@ -116,6 +113,14 @@ func (b *bench) deliver(s *report.Section, all []*clients.Client, sc delivery.Sc
 		return nil
 	}
 	return b.yardsticks(s, all, sc, runs)
+}
+
+// judge says whether all runs were right, and if not how many weren't.
+func judge(right, runs int) (v bar.Verdict, off string) {
+	if right < runs {
+		off = fmt.Sprintf("%d of %d runs", runs-right, runs)
+	}
+	return bar.Exact(right == runs), off
 }
 
 // yardsticks runs a scenario with servers of other libraries.

@@ -59,20 +59,28 @@ func (b *bench) sizes(c server.Config) []int {
 	}
 }
 
-// cases are all cases that were asked for.
-func (b *bench) echoCases() []*echoCase {
-	var cases []*echoCase
+// sites are where echoes are measured.
+func (b *bench) sites() []site {
+	var sites []site
 	for _, library := range libraries {
 		for _, secure := range []bool{false, true} {
 			for _, compress := range []bool{false, true} {
-				config := server.Config{Library: library, TLS: secure, Compress: compress}
 				for _, p := range b.patterns() {
-					for _, size := range b.sizes(config) {
-						if c := (&echoCase{site: site{config, p}, size: size}); b.match.MatchString(c.String()) {
-							cases = append(cases, c)
-						}
-					}
+					sites = append(sites, site{server.Config{Library: library, TLS: secure, Compress: compress}, p})
 				}
+			}
+		}
+	}
+	return sites
+}
+
+// echoCases are all that were asked for, those of a site one after the other.
+func (b *bench) echoCases() []*echoCase {
+	var cases []*echoCase
+	for _, s := range b.sites() {
+		for _, size := range b.sizes(s.config) {
+			if c := (&echoCase{site: s, size: size}); b.match.MatchString(c.String()) {
+				cases = append(cases, c)
 			}
 		}
 	}
