@@ -85,16 +85,12 @@ func TestUnderWay(t *testing.T) {
 func madeUp(library string, size int, messages float64, p99, cpu int) *echoCase {
 	c := &echoCase{site: site{server.Config{Library: library}, pattern{name: "ping-pong"}}, size: size}
 	for i := range 9 {
-		of := func(n float64, p99, cpu int) echoed {
-			n *= 1000 * float64(10+i) // the machine turns faster and faster
-			return echoed{
-				load.Echoed{Messages: int(math.Round(n)), All: int(math.Round(n)), Elapsed: time.Second, P99: time.Duration(p99)},
-				time.Duration(float64(cpu) * n),
-			}
-		}
-		c.results.Bare = append(c.results.Bare, of(1, 1000, 500))
-		c.results.Guarded = append(c.results.Guarded, of(messages, p99, cpu))
-		c.results.Control = append(c.results.Control, of(1, 1000, 500))
+		n := 1000 * (10 + i) // the machine turns faster and faster
+		bare := echoed{load.Echoed{Messages: n, All: 2 * n, Elapsed: time.Second, P99: 1000}, time.Duration(500 * 2 * n)}
+		m := int(math.Round(messages * float64(n)))
+		guarded := echoed{load.Echoed{Messages: m, All: 3 * m, Elapsed: time.Second, P99: time.Duration(p99)}, time.Duration(cpu * 3 * m)}
+		c.results.Bare, c.results.Control = append(c.results.Bare, bare), append(c.results.Control, bare)
+		c.results.Guarded = append(c.results.Guarded, guarded)
 	}
 	return c
 }
