@@ -130,7 +130,8 @@ scale:
 	CLOSEGUARD_SCALE=1 go -C integration_test test -v -count=1 -timeout 20m ./scale
 	CLOSEGUARD_SCALE=1 go test -race -count=1 -timeout 20m -run FullSpeed ./closeguard
 
-# Measures everything, bare and guarded, and writes docs/: for a quiet machine.
+# Measures everything, bare and guarded, writes docs/ and says which bars were missed:
+# for a quiet machine, in less than an hour, half of which is the part delivery.
 # BENCH_FLAGS="-only memory,rude" and the like: see benchmarks/README.md.
 bench: setup
 	go -C benchmarks build -o $(CURDIR)/benchmarks/benchmarks.out . && cd benchmarks && ./benchmarks.out -docs ../docs $(BENCH_FLAGS)

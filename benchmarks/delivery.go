@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/closeguard/ws/benchmarks/internal/bar"
 	"github.com/closeguard/ws/benchmarks/internal/clients"
 	"github.com/closeguard/ws/benchmarks/internal/delivery"
 	"github.com/closeguard/ws/benchmarks/internal/report"
@@ -53,28 +52,6 @@ func (b *bench) delivery() (report.Section, error) {
 	return s, nil
 }
 
-// arrived sums up for each library what the chart shows.
-func arrived(chart []report.Bar) []report.Row {
-	var rows []report.Row
-	for _, library := range libraries {
-		right, runs := map[report.Kind]int{}, map[report.Kind]int{}
-		for _, b := range chart {
-			if b.Server == library {
-				right[b.Kind] += b.Right
-				runs[b.Kind] += b.Runs
-			}
-		}
-		share := func(k report.Kind) string { return fmt.Sprintf("%.1f %%", 100*float64(right[k])/float64(runs[k])) }
-		if runs[report.Bare] > 0 {
-			rows = append(rows, report.Row{
-				Case: "all, " + library, Measure: "adapter", Bare: share(report.Bare), Guarded: share(report.Guarded),
-				Gist: "close codes that arrive, of all the ends below, " + library,
-			})
-		}
-	}
-	return rows
-}
-
 // deliver runs one scenario with all servers and clients.
 func (b *bench) deliver(s *report.Section, all []*clients.Client, sc delivery.Scenario, runs int) error {
 	for _, library := range libraries {
@@ -113,14 +90,6 @@ func (b *bench) deliver(s *report.Section, all []*clients.Client, sc delivery.Sc
 		return nil
 	}
 	return b.yardsticks(s, all, sc, runs)
-}
-
-// judge says whether all runs were right, and if not how many weren't.
-func judge(right, runs int) (v bar.Verdict, off string) {
-	if right < runs {
-		off = fmt.Sprintf("%d of %d runs", runs-right, runs)
-	}
-	return bar.Exact(right == runs), off
 }
 
 // yardsticks runs a scenario with servers of other libraries.

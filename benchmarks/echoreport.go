@@ -2,21 +2,24 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/closeguard/ws/benchmarks/internal/bar"
 	"github.com/closeguard/ws/benchmarks/internal/count"
 	"github.com/closeguard/ws/benchmarks/internal/pair"
 	"github.com/closeguard/ws/benchmarks/internal/report"
+	"github.com/closeguard/ws/benchmarks/internal/server"
 )
 
-func (b *bench) echoSection(cells []*echoCase) (report.Section, error) {
+// echoSection tells what was measured of echoes.
+func (b *bench) echoSection(cases []*echoCase) (report.Section, error) {
 	s := report.Section{
 		Title: "Echo",
 		Note: "p99 is of the time from a message's Write to its echo. CPU is the server's. The last line of a case is exact: allocations per message, and system calls, reading + writing; " +
-			"of messages over 64 KiB it is not told. A geometric mean is made like a cell: the means of all cells' first pairs, of their second, and so on, are its pairs. " + intervals(b.pairs),
+			"of messages over 64 KiB it is not told. A geometric mean is made like a case: the means of all cases' first pairs, of their second, and so on, are its pairs. " + intervals(b.pairs),
 	}
 	var means means
-	for _, c := range cells {
+	for _, c := range cases {
 		rate := pair.Compare(c.results, func(e echoed) float64 { return e.Rate() })
 		p99 := pair.Compare(c.results, func(e echoed) float64 { return float64(e.P99) })
 		cpu := pair.Compare(c.results, echoed.cpuPerMessage)
@@ -39,6 +42,33 @@ func (b *bench) echoSection(cells []*echoCase) (report.Section, error) {
 		s.Rows = append(s.Rows, means.rows()...)
 	}
 	return s, nil
+}
+
+// counts are the exact costs of a message, bare and guarded.
+func (c *echoCase) counts() (row report.Row, err error) {
+	var n [2]count.Counts
+	var shown [2]string
+	for i, path := range []string{server.Bare, server.Adapter} {
+		n[i], err = count.Echo(count.Cell{Library: c.config.Library, Path: path, TLS: c.config.TLS, Compress: c.config.Compress, Size: c.size})
+		if err != nil {
+			return row, err
+		}
+		shown[i] = fmt.Sprintf("%d · %d+%d", n[i].Allocs, n[i].Reads, n[i].Writes)
+	}
+	row = report.Row{
+		Case: c.String(), Measure: "allocations · system calls", Bare: shown[0], Guarded: shown[1], Bar: "≤ bare",
+	}
+	allocs, calls := n[1].Allocs-n[0].Allocs, n[1].Reads+n[1].Writes-n[0].Reads-n[0].Writes
+	row.Verdict = bar.Exact(allocs <= 0 && calls <= 0)
+	var off []string
+	if allocs > 0 {
+		off = append(off, fmt.Sprintf("allocations %+d", allocs))
+	}
+	if calls > 0 {
+		off = append(off, fmt.Sprintf("system calls %+d", calls))
+	}
+	row.Off = strings.Join(off, ", ")
+	return row, nil
 }
 
 // means collects what geometric means are made of.

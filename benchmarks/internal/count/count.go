@@ -291,13 +291,3 @@ func socket(nc net.Conn) *net.TCPConn {
 	}
 	return nc.(*net.TCPConn)
 }
-
-// Within reports whether the counts are those of bare; with writev one more
-// write is allowed where bare writes once a message that doesn't fit into
-// gorilla's buffer.
-func (c Counts) Within(bare Counts, writev bool) bool {
-	if writev && bare.Writes == 1 && c.Writes == 2 {
-		c.Writes = 1
-	}
-	return c == bare
-}

@@ -23,7 +23,7 @@ type Echoed struct {
 	Messages int
 	All      int // with those of the warm-up and those that came after the end
 	Elapsed  time.Duration
-	P50, P99 time.Duration // from a message's Write to its echo's last byte
+	P99      time.Duration // from a message's Write to its echo's last byte
 }
 
 // Rate is in messages per second.
@@ -75,7 +75,7 @@ func (l *Load) Echo(e Echo, r *Echoed) error {
 		}
 	}
 	r.Elapsed = e.Duration
-	r.P50, r.P99 = total.quantile(0.5), total.quantile(0.99)
+	r.P99 = total.quantile(0.99)
 	if len(errs) > 0 {
 		return fmt.Errorf("%d of %d connections: %w", len(errs), len(conns), errs[0])
 	}

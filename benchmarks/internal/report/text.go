@@ -62,7 +62,7 @@ func (r *Report) Text() string {
 	var b strings.Builder
 	table := [][]string{header}
 	for _, s := range r.Sections {
-		table = append(table, nil, []string{s.Title})
+		table = append(table, nil, []string{s.Title}, []string{s.Machine})
 		for _, row := range s.Rows {
 			table = append(table, row.cells())
 		}
