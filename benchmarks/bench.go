@@ -88,7 +88,7 @@ func (s *sides) cpu() (time.Duration, error) {
 // row shows a comparison by ratios; show shows what was compared, if there is one such
 // value. It has at most one bar.
 func row(title, measure string, show func(float64) string, c pair.Comparison, bars ...bar.Bar) report.Row {
-	r := report.Row{Case: title, Measure: measure, Ratio: interval("%.3f", c.Ratio), Control: interval("%.3f", c.Control)}
+	r := report.Row{Case: title, Measure: measure, Ratio: ratio(c.Ratio), Control: ratio(c.Control)}
 	if show != nil {
 		r.Bare, r.Guarded = show(c.Bare), show(c.Guarded)
 	}
@@ -99,9 +99,7 @@ func row(title, measure string, show func(float64) string, c pair.Comparison, ba
 	return r
 }
 
-func interval(format string, i pair.Interval) string {
-	return fmt.Sprintf(format+" ["+format+" "+format+"]", i.Mid, i.Low, i.High)
-}
+func ratio(i pair.Interval) string { return fmt.Sprintf("%.3f [%.3f %.3f]", i.Mid, i.Low, i.High) }
 
 // intervals says how those of so many pairs were made.
 func intervals(pairs int) string {

@@ -45,7 +45,7 @@ func main() {
 	}
 	b := new(bench)
 	flag.BoolVar(&b.quick, "quick", false, "measure little, to see that everything works")
-	flag.IntVar(&b.pairs, "pairs", 0, "pairs of each comparison, 0: 18, or 3 if quick; fewer than 6 decide nothing")
+	flag.IntVar(&b.pairs, "pairs", 0, "pairs of each comparison, but of those that open thousands of connections; 0: 18, or 3 if quick; fewer than 6 decide nothing")
 	flag.DurationVar(&b.slice, "slice", 0, "length of one measurement of echoes, 0: 150ms, or 50ms if quick")
 	only := flag.String("only", strings.Join(names, ","), "parts to run, \"\" to write the documents only")
 	match := flag.String("match", "", "measure only those echoes and deliveries whose `name` matches; not with -docs")

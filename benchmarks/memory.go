@@ -39,7 +39,7 @@ func (b *bench) memory() (report.Section, error) {
 			c := pair.Differ(results, q.of)
 			row := report.Row{
 				Case: library, Measure: q.measure, Bare: thousands(c.Bare) + " B", Guarded: thousands(c.Guarded) + " B",
-				Ratio: interval("%+.0f", c.Ratio) + " B", Control: interval("%+.0f", c.Control) + " B",
+				Ratio: difference(c.Ratio), Control: difference(c.Control),
 			}
 			if q.measure == "heap" {
 				most := bar.AtMostBytes(maxHeap[library])
@@ -50,6 +50,11 @@ func (b *bench) memory() (report.Section, error) {
 		}
 	}
 	return s, nil
+}
+
+// difference shows one in bytes.
+func difference(i pair.Interval) string {
+	return fmt.Sprintf("%+.0f B [%+.0f %+.0f]", i.Mid, i.Low, i.High)
 }
 
 // idle opens n connections and tells what each takes.

@@ -228,10 +228,10 @@ func isMeasured(n, document string) bool {
 // A number that was measured otherwise is found.
 func TestNumbersThatWereNotMeasured(t *testing.T) {
 	const measured = "Of 18 pairs.\n\n| gorilla | 11,907 B | 12,235 B | +328 B | 0.863 [0.851 0.874] |\n" +
-		"| coder, shutdown of 18,000 | 968ms | 12 · 2+1 | +705 [+700 +710] B | 100.0 % |\n"
+		"| coder, shutdown of 18,000 | 968ms | 12 · 2+1 | +705 B [+700 +710] | 100.0 % |\n"
 	for text, want := range map[string][]string{
 		"0.863 of bare's, between 0.851 and 0.874": nil,
-		"328 B more, of 11,907 B.":                 nil,
+		"328 B more, of 11,907 B, 705 B":           nil,
 		"100.0 % arrive, in 968ms":                 nil,
 		"0.86, that is 14 % less":                  {"0.86", "14 %"},
 		"18 pairs":                                 {"18"}, // is in no table
