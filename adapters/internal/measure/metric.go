@@ -77,14 +77,6 @@ var (
 	}
 )
 
-// LabelsOf are the labels of a metric, with the route if there are routes.
-func (w *Words) LabelsOf(m Metric) []Label {
-	if len(w.routes) == 0 {
-		return m.Labels
-	}
-	return append(m.Labels[:len(m.Labels):len(m.Labels)], Route)
-}
-
 // Prometheus is the metric's name as exporters of OpenTelemetry translate it.
 func (m Metric) Prometheus() string {
 	name := strings.ReplaceAll(m.Name, ".", "_")

@@ -56,6 +56,14 @@ func badRoute(route string) string {
 	return ""
 }
 
+// LabelsOf are the labels of a metric, with the route if there are routes.
+func (w *Words) LabelsOf(m Metric) []Label {
+	if len(w.routes) == 0 {
+		return m.Labels
+	}
+	return append(m.Labels[:len(m.Labels):len(m.Labels)], Route)
+}
+
 func (w *Words) route(route string) string {
 	if word, ok := w.routes[route]; ok {
 		return word
