@@ -17,11 +17,12 @@
 //
 // An end is the event "closeguard.closed" of the span in the context of the connection's
 // request, as it came to the guard, with the kind, the code and the cause. A span takes
-// events until it ends, and the span of an HTTP server's instrumentation, such as
-// otelhttp, ends when the handler returns: as a rule right before the guard tells of the
-// end, so that the event is lost. With Options.TracerProvider each connection has a span
-// of its own below that one, from the 101 to the end, and the event always lands there.
-// To keep the span of the request open instead, begin it in a middleware of your own
-// around the guard, and end it in an observer that stands behind the Metrics: the example
-// of Metrics.Observe shows how.
+// events until it ends. That of an HTTP server's instrumentation, such as otelhttp, ends
+// when the handler returns, at about the moment at which the guard tells of the end: it is
+// luck whether the event comes in time. There are two ways to be sure:
+//
+//   - With Options.TracerProvider each connection has a span of its own below that one,
+//     from the 101 to the end, which always has the event.
+//   - A middleware of the program's around the guard begins the request's span, and an
+//     observer behind the Metrics ends it. The example of Metrics.Observe shows how.
 package otelmetrics
