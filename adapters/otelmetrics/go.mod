@@ -6,6 +6,7 @@ replace github.com/closeguard/ws => ../..
 
 require (
 	github.com/closeguard/ws v0.0.0-00010101000000-000000000000
+	github.com/gorilla/websocket v1.5.0
 	go.opentelemetry.io/otel v1.20.0
 	go.opentelemetry.io/otel/metric v1.20.0
 	go.opentelemetry.io/otel/sdk v1.20.0

@@ -6,6 +6,7 @@ replace github.com/closeguard/ws => ../..
 
 require (
 	github.com/closeguard/ws v0.0.0-00010101000000-000000000000
+	github.com/gorilla/websocket v1.5.0
 	github.com/prometheus/client_golang v1.19.0
 	github.com/prometheus/client_model v0.5.0
 	github.com/prometheus/common v0.48.0
