@@ -150,7 +150,7 @@ func tryServer(t *testing.T, source string) (line string) {
 		t.Fatal("it doesn't listen on port 8080")
 	}
 	binary := filepath.Join(t.TempDir(), "server")
-	compile(t, strings.Replace(source, `":8080"`, `"`+addr+`"`, 1), binary)
+	compile(t, ".", strings.Replace(source, `":8080"`, `"`+addr+`"`, 1), binary)
 	p := launch(t, binary, addr)
 
 	ann := rawpeer.Dial(t, "ws://"+addr+"/ws?user=ann")

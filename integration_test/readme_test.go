@@ -79,22 +79,34 @@ func TestTheREADMEIsShort(t *testing.T) {
 	}
 }
 
-// Every block of Go in the README and in docs compiles, as a package of its own.
+// Every block of Go in the README and in docs compiles, as a package of its own in the
+// module that has what it imports.
 func TestGoInTheDocumentationCompiles(t *testing.T) {
 	for name, text := range documents(t) {
 		for i, b := range blocks(text) {
 			if b.language == "go" {
-				t.Run(name+" block "+strconv.Itoa(i+1), func(t *testing.T) { compile(t, b.code, os.DevNull) })
+				t.Run(name+" block "+strconv.Itoa(i+1), func(t *testing.T) { compile(t, moduleOf(b.code), b.code, os.DevNull) })
 			}
 		}
 	}
 }
 
-// compile builds source as if it were a package of this module: an overlay puts
+// moduleOf is the folder of the module for source: an adapter's own, or this one.
+func moduleOf(source string) string {
+	if m := regexp.MustCompile(`"github.com/closeguard/ws/(adapters/\w+)"`).FindStringSubmatch(source); m != nil {
+		folder := filepath.Join("..", m[1])
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			return folder
+		}
+	}
+	return "."
+}
+
+// compile builds source as if it were a package of the module in a folder: an overlay puts
 // it there, and nothing is written beside the tests.
-func compile(t *testing.T, source, output string) {
+func compile(t *testing.T, module, source, output string) {
 	t.Helper()
-	here, err := os.Getwd()
+	here, err := filepath.Abs(module)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +125,7 @@ func compile(t *testing.T, source, output string) {
 		t.Fatal(err)
 	}
 	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", output, "./block")
+	build.Dir = here
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, out, source)
 	}
