@@ -5,10 +5,11 @@ SHELL := bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-# Every folder with a go.mod, and of these the ones that have Go code. make test runs
-# two of them apart from the others.
+# Every folder with a go.mod, of these the ones that have Go code, and those that are tested
+# with the newest releases, too. make test runs two of them apart from the others.
 modules := $(shell find . -name node_modules -prune -o -name go.mod -printf '%h\n' | sort)
 code := $(filter-out ./tools,$(modules))
+newest := $(shell find . -name node_modules -prune -o -name newest.mod -printf '%h\n' | sort)
 faults := ./integration_test/faults
 large := ./integration_test
 
@@ -56,7 +57,7 @@ fmt:
 # Fails if go mod tidy would change a go.mod or go.sum.
 tidy-check:
 	@for m in $(modules); do (set -x; go -C $$m mod tidy -diff); done
-	go mod tidy -modfile=newest.mod -diff
+	@for m in $(newest); do (set -x; go -C $$m mod tidy -modfile=newest.mod -diff); done
 
 # Runs go vet in every module.
 vet:
