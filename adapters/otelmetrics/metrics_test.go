@@ -2,6 +2,7 @@ package otelmetrics_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -78,6 +79,18 @@ func TestStorm(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(text)
+	}
+}
+
+// When Observe returns the next reading has the event.
+func TestObserveCounts(t *testing.T) {
+	metrics, reader := newMetrics(t, otelmetrics.Options{})
+	for i := range 100 {
+		metrics.Observe(t.Context(), &closeguard.Dropped{})
+		want := fmt.Sprintf("closeguard_closes_total{cause=\"none\",code=\"1006\",initiator=\"transport\",kind=\"dropped\"} %d\n", i+1)
+		if text := read(t, reader); !strings.Contains(text, want) {
+			t.Fatalf("no %s in\n%s", want, text)
+		}
 	}
 }
 

@@ -135,8 +135,31 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// An event allocates nothing once one with the same words was there, and one of a Close
-// that was repaired at most its reason.
+// When Observe returns the next scrape has the event. It is made here without goroutines,
+// which would give others time.
+func TestObserveCounts(t *testing.T) {
+	metrics := newMetrics(t, prommetrics.Options{})
+	collector := metrics.Collector()
+	for i := range 100 {
+		metrics.Observe(t.Context(), &closeguard.Dropped{})
+		scraped := make(chan prometheus.Metric, 100)
+		collector.Collect(scraped)
+		close(scraped)
+		ends := uint64(0)
+		for metric := range scraped {
+			var m dto.Metric
+			if err := metric.Write(&m); err != nil {
+				t.Fatal(err)
+			}
+			ends += m.GetHistogram().GetSampleCount()
+		}
+		if ends != uint64(i+1) {
+			t.Fatalf("%d ends, want %d", ends, i+1)
+		}
+	}
+}
+
+// An event allocates nothing once one with the same words was there.
 func TestObserveAllocates(t *testing.T) {
 	var events closetest.Recorder
 	metrictest.Play(t, &events, func(*closeguard.Guard) {})
