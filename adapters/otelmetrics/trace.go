@@ -33,7 +33,7 @@ func (m *Metrics) trace(ctx context.Context, ev closeguard.CloseEvent, duration 
 // addEvent adds an end to a span. The code is the very number: spans are no series.
 func addEvent(span trace.Span, ev closeguard.CloseEvent, options ...trace.EventOption) {
 	span.AddEvent(closed, append(options, trace.WithAttributes(
-		attribute.String(measure.Ending.OpenTelemetry(), ev.Kind()),
+		attribute.String(measure.Kind.OpenTelemetry(), ev.Kind()),
 		attribute.Int(measure.Code.OpenTelemetry(), int(ev.Code())),
 		attribute.String(measure.Cause.OpenTelemetry(), ev.Cause().String()),
 	))...)

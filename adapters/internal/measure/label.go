@@ -4,7 +4,7 @@ package measure
 type Label uint8
 
 const (
-	Ending    Label = iota // peer_closed, local_closed or dropped
+	Kind      Label = iota // peer_closed, local_closed or dropped
 	Cause                  // of an end as package cause has it, of a refusal who refused
 	Initiator              // who began the end
 	Code                   // the close code or its class

@@ -2,18 +2,18 @@ package measure
 
 import "strings"
 
-// Kind is what the values of a metric are.
-type Kind uint8
+// Type is what the values of a metric are.
+type Type uint8
 
 const (
-	Gauge Kind = iota
+	Gauge Type = iota
 	Counter
 	Histogram
 )
 
 // A Metric is one measure with its name in OpenTelemetry.
 type Metric struct {
-	Kind    Kind
+	Type    Type
 	Name    string
 	Unit    string
 	Text    string
@@ -24,19 +24,19 @@ type Metric struct {
 // Those of a guard's connections, from its Stats.
 var (
 	Open = Metric{
-		Kind: Gauge, Name: "closeguard.open_connections", Unit: "{connection}",
+		Type: Gauge, Name: "closeguard.open_connections", Unit: "{connection}",
 		Text: "WebSockets that have not ended.",
 	}
 	Closing = Metric{
-		Kind: Gauge, Name: "closeguard.closing_connections", Unit: "{connection}",
+		Type: Gauge, Name: "closeguard.closing_connections", Unit: "{connection}",
 		Text: "Open WebSockets of which something points to the end, such as a Close frame.",
 	}
 	Draining = Metric{
-		Kind: Gauge, Name: "closeguard.draining_connections", Unit: "{connection}",
+		Type: Gauge, Name: "closeguard.draining_connections", Unit: "{connection}",
 		Text: "Open WebSockets for which a shutdown waits, 0 before one has begun.",
 	}
 	Opened = Metric{
-		Kind: Counter, Name: "closeguard.opened_connections", Unit: "{connection}",
+		Type: Counter, Name: "closeguard.opened_connections", Unit: "{connection}",
 		Text: "WebSockets that were opened.",
 	}
 )
@@ -44,35 +44,35 @@ var (
 // Those of events.
 var (
 	Closes = Metric{
-		Kind: Counter, Name: "closeguard.closes", Unit: "{connection}",
+		Type: Counter, Name: "closeguard.closes", Unit: "{connection}",
 		Text:   "WebSockets that have ended.",
-		Labels: []Label{Ending, Cause, Initiator, Code},
+		Labels: []Label{Kind, Cause, Initiator, Code},
 	}
 	Unanswered = Metric{
-		Kind: Counter, Name: "closeguard.unanswered_closes", Unit: "{connection}",
+		Type: Counter, Name: "closeguard.unanswered_closes", Unit: "{connection}",
 		Text:   "WebSockets that have ended with a Close frame of one side alone.",
-		Labels: []Label{Ending},
+		Labels: []Label{Kind},
 	}
 	Repaired = Metric{
-		Kind: Counter, Name: "closeguard.repaired_closes", Unit: "{connection}",
+		Type: Counter, Name: "closeguard.repaired_closes", Unit: "{connection}",
 		Text:   "Close frames of the program's that must not be sent, so that others were, by the code that was meant.",
 		Labels: []Label{Code},
 	}
 	Refused = Metric{
-		Kind: Counter, Name: "closeguard.refused_upgrades", Unit: "{request}",
+		Type: Counter, Name: "closeguard.refused_upgrades", Unit: "{request}",
 		Text:   "Requests for a WebSocket that got another answer than 101.",
 		Labels: []Label{Status, Cause},
 	}
 	Duration = Metric{
-		Kind: Histogram, Name: "closeguard.connection.duration", Unit: "s",
+		Type: Histogram, Name: "closeguard.connection.duration", Unit: "s",
 		Text:    "How long WebSockets were open, from the 101 to the end.",
-		Labels:  []Label{Ending},
+		Labels:  []Label{Kind},
 		Buckets: []float64{0.1, 1, 5, 10, 30, 60, 120, 300, 900, 3600, 4 * 3600, 24 * 3600},
 	}
 	Handshake = Metric{
-		Kind: Histogram, Name: "closeguard.closing_handshake.duration", Unit: "s",
+		Type: Histogram, Name: "closeguard.closing_handshake.duration", Unit: "s",
 		Text:    "How long closing handshakes took, from the first Close frame to the end of TCP.",
-		Labels:  []Label{Ending},
+		Labels:  []Label{Kind},
 		Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
 	}
 )
@@ -83,7 +83,7 @@ func (m Metric) Prometheus() string {
 	if m.Unit == "s" {
 		name += "_seconds"
 	}
-	if m.Kind == Counter {
+	if m.Type == Counter {
 		name += "_total"
 	}
 	return name

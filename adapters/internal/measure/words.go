@@ -84,7 +84,7 @@ type End struct {
 func (w *Words) End(ev closeguard.CloseEvent) End {
 	e := ending(ev)
 	end := End{Duration: e.Duration, Handshake: e.Handshake}
-	end.Values[Ending] = ev.Kind()
+	end.Values[Kind] = ev.Kind()
 	end.Values[Cause] = ev.Cause().String()
 	end.Values[Initiator] = initiator(ev)
 	end.Values[Code] = w.code(ev)
