@@ -24,7 +24,9 @@ type Options struct {
 	// closeguard's package catalog and in [closeguard.Options].CodeName do. A code with
 	// a name counts by its number, as those of the IANA registry do; the others count
 	// together as 3xxx or 4xxx. New asks each catalog once for every code from 3000 to
-	// 4999, with the zero ConnInfo; one that names more than 256 is an error. Default: none.
+	// 4999, with the zero ConnInfo, so give it all catalogs and not
+	// [catalog.BySubprotocol]. One that is nil or names more than 256 codes is an error.
+	// Default: none.
 	Catalogs []catalog.Names
 
 	// Routes are the routes of [closeguard.ConnInfo] that count apart: with them all
