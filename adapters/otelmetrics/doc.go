@@ -9,9 +9,9 @@
 // package prommetrics: exporters to Prometheus give them the same names, and the labels
 // closeguard_kind, closeguard_cause and so on.
 //
-// The values of attributes come from lists that the program or closeguard has made. What
-// peers choose, such as codes, reasons and paths, makes no series and is in no attribute
-// of a metric. In traces a code is a number, and a reason is not told.
+// The values of attributes come from lists that the program or closeguard has made.
+// Reasons, paths and codes that peers make up are in no attribute of a metric and make no
+// series. In traces a code is a number, and a reason is not told.
 //
 // # Traces
 //

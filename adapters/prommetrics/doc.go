@@ -9,6 +9,6 @@
 // The metrics, and what they are good for, stand in docs/metrics.md. They are those of
 // package otelmetrics, under the names that exporters of OpenTelemetry give them.
 //
-// The values of labels come from lists that the program or closeguard has made. What
-// peers choose, such as codes, reasons and paths, makes no series and is in no label.
+// The values of labels come from lists that the program or closeguard has made. Reasons,
+// paths and codes that peers make up are in no label and make no series.
 package prommetrics
