@@ -115,8 +115,12 @@ func (l *link) panicked(v any) {
 		return
 	}
 	if v != nil {
+		told := closing.Told{Reason: closing.Reason{Cause: cause.Panic, Err: &PanicError{Value: v, Stack: debug.Stack()}}}
+		if l.app.Panic == closing.PanicAwaited {
+			told.Behind = cause.BareClose // a deferred Close, which came first
+		}
 		l.app.Panic = closing.PanicKnown
-		l.on(closing.Told{Reason: closing.Reason{Cause: cause.Panic, Err: &PanicError{Value: v, Stack: debug.Stack()}}})
+		l.on(told)
 	}
 	l.handlerDoneYielding(internalError)
 }

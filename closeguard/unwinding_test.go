@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/cause"
 )
 
 // The Close that a handler defers runs before its panic has passed the
@@ -97,6 +98,11 @@ func TestPanicBehindADeferredClose(t *testing.T) {
 				p := panicOf(ev)
 				if got := (told{s.log.times[1].Sub(began), p != nil}); got != test.want || p != nil && !errors.Is(ev, errHandler) {
 					t.Errorf("told %+v, want %+v: %v", got, test.want, ev)
+				}
+				// The Close tells why only where nobody has seen the panic.
+				why := map[bool]cause.Cause{true: cause.Panic, false: cause.BareClose}[test.want.panic]
+				if ev.Cause() != why || errors.Is(ev, closeguard.ErrBareClose) == test.want.panic {
+					t.Errorf("the cause is %v, want %v: %v", ev.Cause(), why, ev)
 				}
 			})
 		})

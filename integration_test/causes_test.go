@@ -293,6 +293,11 @@ func TestEveryEndingMatchesItsCausesAndNoOthers(t *testing.T) {
 			play:  func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) },
 		},
 		{
+			cause: cause.Panic, name: "the handler panics behind a deferred Close", where: plain, want: []string{"net.ErrClosed", "*PanicError"},
+			serve: func(*http.Request, socket) error { panic(http.ErrAbortHandler) },
+			play:  func(_ *testing.T, _ *site, _ endpoint, v *visitor) { answer(v) },
+		},
+		{
 			cause: cause.Aborted, name: "Abort", want: []string{"net.ErrClosed", "ErrAborted"},
 			serve: func(r *http.Request, s socket) error {
 				closeguard.FromContext(r.Context()).Abort()

@@ -86,7 +86,10 @@ type (
 	Joined struct{}
 
 	// Told: somebody says more of why the connection ends.
-	Told struct{ Reason }
+	Told struct {
+		Reason
+		Behind cause.Cause // what this one has brought about, so that it counts no more
+	}
 
 	// Forget: a connection of which TCP has ended is not to wait for the program.
 	Forget struct{}

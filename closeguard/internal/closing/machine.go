@@ -289,6 +289,7 @@ func (m *Machine) onProgram(in Input, now time.Duration) {
 	case Joined:
 		m.together = true
 	case Told:
+		m.why.Remove(in.Behind)
 		m.told(in.Reason)
 	case Forget:
 		m.forget()

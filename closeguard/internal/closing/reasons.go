@@ -19,6 +19,13 @@ type Reasons []Reason
 // Add appends a reason.
 func (r *Reasons) Add(c cause.Cause, err error) { *r = append(*r, Reason{c, err}) }
 
+// Remove leaves out a cause, for one that is behind it; None is none.
+func (r *Reasons) Remove(c cause.Cause) {
+	if c != cause.None {
+		*r = slices.DeleteFunc(slices.Clone(*r), func(reason Reason) bool { return reason.Cause == c })
+	}
+}
+
 // first is the first cause that happened.
 func (r Reasons) first() cause.Cause {
 	for _, reason := range r {
