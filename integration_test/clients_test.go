@@ -15,6 +15,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/closeguard/ws/integration_test/peers"
+	"github.com/closeguard/ws/integration_test/peers/peertest"
 )
 
 // startEcho builds the echo example and runs it as a user would; it ends with
@@ -117,7 +118,7 @@ func TestClosesArriveWhileTheClientSends(t *testing.T) {
 				}
 				right, seen := 0, map[string]int{}
 				t.Run(tt.name+" "+client+path, func(t *testing.T) {
-					c := peers.Shared(t, client)
+					c := peertest.Shared(t, client)
 					for i := range n {
 						tag := strings.NewReplacer(" ", "-", "/", "-").Replace(fmt.Sprintf("%s-%s-%s-%d", tt.name, client, path, i))
 						job := tt.job

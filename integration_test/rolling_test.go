@@ -16,6 +16,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/closeguard/ws/integration_test/need"
+	"github.com/closeguard/ws/integration_test/peers"
 )
 
 // Two servers behind haproxy are restarted one after the other under load, as a
@@ -23,11 +26,9 @@ import (
 // client, which comes back and is served within 5 s. Where neither the server
 // waits nor the proxy tries another one, attempts are refused meanwhile.
 func TestRollingRestart(t *testing.T) {
-	haproxy := needProgram(t, "haproxy", "/usr/sbin/haproxy")
-	node := needProgram(t, "node")
-	if _, err := os.Stat("peers/node_modules/ws"); err != nil {
-		missing(t, "npm package ws")
-	}
+	haproxy := need.Program(t, "haproxy", "/usr/sbin/haproxy")
+	node, err := peers.Node("ws")
+	need.Met(t, err)
 	echo := filepath.Join(t.TempDir(), "echo")
 	build := exec.Command("go", "build", "-modfile=newest.mod", "-o", echo, "./examples/echo")
 	build.Dir = ".."
@@ -93,27 +94,6 @@ func rollingRestart(t *testing.T, haproxy, node, echo, check string, flags ...st
 	t.Logf("%d connections, %d messages; ends %v, refused attempts %v, a client was away for %d ms at most",
 		seen.Opened, seen.Echoes, seen.Ends, seen.Refused, seen.Away)
 	return seen.Refused
-}
-
-// needProgram finds a program, by name or at one of the paths.
-func needProgram(t *testing.T, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	missing(t, names[0])
-	return ""
-}
-
-// missing skips, or fails in CI.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed: make setup", what)
-	}
-	t.Skipf("%s is not installed: make setup", what)
 }
 
 // freeAddr is an address on which nobody listens, below the ports that the kernel

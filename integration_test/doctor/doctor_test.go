@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/closeguard/ws/closeguard"
-	"github.com/closeguard/ws/integration_test/peers"
+	"github.com/closeguard/ws/integration_test/peers/peertest"
 )
 
 // TestMain lets all examinations go on at once, as most of the time nothing happens.
@@ -59,7 +59,7 @@ func TestServersElsewhere(t *testing.T) {
 	for _, name := range []string{"ws", "websockets", "aiohttp"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			Check(t, name, "ws://"+peers.Serve(t, name)+"/")
+			Check(t, name, "ws://"+peertest.Serve(t, name)+"/")
 		})
 	}
 }

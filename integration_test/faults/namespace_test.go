@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/closeguard/ws/integration_test/need"
 	"github.com/closeguard/ws/integration_test/rawpeer"
 )
 
@@ -32,23 +33,16 @@ add rule inet faults in tcp dport @lossy numgen inc mod 10 < 3 drop
 add rule inet faults in tcp sport @lossy numgen inc mod 10 < 3 drop
 `
 
-// newNamespace makes a namespace for the test. It needs root, and is skipped
-// without, except in CI.
+// newNamespace makes a namespace for the test. It needs root.
 func newNamespace(t *testing.T) *namespace {
 	t.Helper()
 	ns, err := makeNamespace()
-	switch {
-	case err == nil:
-		t.Cleanup(func() { ns.file.Close() })
-		return ns
-	case os.Getenv("CI") != "":
-		t.Fatal(err)
-	case os.Geteuid() != 0:
-		t.Skip("needs root: ", err)
-	default:
-		t.Skip(err)
+	if err != nil && os.Geteuid() != 0 {
+		err = fmt.Errorf("needs root: %w", err)
 	}
-	return nil
+	need.Met(t, err)
+	t.Cleanup(func() { ns.file.Close() })
+	return ns
 }
 
 func makeNamespace() (*namespace, error) {

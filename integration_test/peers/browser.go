@@ -13,7 +13,7 @@ import (
 )
 
 func (c *Client) chromium() error {
-	chromium, err := c.look("chromium")
+	chromium, err := look(c.name, "chromium", "chromium-browser", "google-chrome")
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (c *Client) chromium() error {
 }
 
 func (c *Client) firefox() error {
-	firefox, err := c.look("firefox-esr")
+	firefox, err := look(c.name, "firefox-esr", "firefox")
 	if err != nil {
 		return err
 	}
@@ -50,13 +50,13 @@ user_pref("network.proxy.type", 0);
 // webkit is WebKitGTK, Safari's engine: its MiniBrowser, on a screen in memory.
 // They have nothing to do at SIGTERM but to remove the screen's lock.
 func (c *Client) webkit() error {
-	screen, err := c.look("xvfb-run")
+	screen, err := look(c.name, "xvfb-run")
 	if err != nil {
 		return err
 	}
 	browsers, err := filepath.Glob("/usr/lib/*/webkit2gtk-4.1/MiniBrowser")
 	if err != nil || len(browsers) == 0 {
-		return &missingError{c.name, "libwebkit2gtk-4.1-0"}
+		return &MissingError{c.name, "libwebkit2gtk-4.1-0"}
 	}
 	err = c.browser(syscall.SIGTERM, func(profile, url string) (*exec.Cmd, error) {
 		cmd := exec.Command(screen, "-a", browsers[0], "--ignore-tls-errors", "--javascript-can-open-windows-automatically=true", url) // an installed browser
@@ -92,7 +92,7 @@ func (c *Client) browser(end syscall.Signal, command func(profile, url string) (
 	go server.Serve(l)                        //nolint:errcheck // Close ends it
 	go func() {
 		defer close(c.ended)
-		_ = cmd.Wait() // its jobs fail, which is how tests learn of it
+		_ = cmd.Wait() // its jobs fail, which is how one learns of it
 	}()
 	c.kill = func() { _ = cmd.Process.Kill() } // it may have ended
 	c.end = func() {

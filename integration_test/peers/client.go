@@ -1,62 +1,21 @@
-// Package peers runs real WebSocket clients for the integration tests:
-// browsers, packages of npm, Python and the JDK, each in one process that
-// takes any number of jobs.
+// Package peers runs WebSocket clients that nobody here wrote, for the integration tests
+// and the benchmarks: browsers, packages of npm, Python and the JDK, each in one process
+// that takes any number of jobs. Some of them serve, too.
 package peers
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"sync"
-	"testing"
 	"time"
 )
 
-// Start starts the client of that name, one of Names, which ends with the
-// test. Where it is not installed the test is skipped; in CI, where the
-// environment has CI set, it fails.
-func Start(tb testing.TB, name string) *Client {
-	tb.Helper()
-	c := installed(tb)(start(name))
-	tb.Cleanup(c.end)
-	return c
-}
+// A MissingError says what a client or a server needs and the machine doesn't have.
+type MissingError struct{ Peer, What string }
 
-// Shared is Start for a client that is started at its first use and ends with
-// the test binary: one in Node.js, "ws" or "undici".
-func Shared(tb testing.TB, name string) *Client {
-	tb.Helper()
-	get, ok := shared[name]
-	if !ok {
-		tb.Fatalf("peers: %q is not a shared client: ws, undici", name)
-	}
-	return installed(tb)(get())
-}
-
-var shared = map[string]func() (*Client, error){
-	"ws":     sync.OnceValues(func() (*Client, error) { return start("ws") }),
-	"undici": sync.OnceValues(func() (*Client, error) { return start("undici") }),
-}
-
-func installed(tb testing.TB) func(*Client, error) *Client {
-	return func(c *Client, err error) *Client {
-		tb.Helper()
-		if missing := (*missingError)(nil); errors.As(err, &missing) && os.Getenv("CI") == "" {
-			tb.Skip(err)
-		}
-		if err != nil {
-			tb.Fatal(err)
-		}
-		return c
-	}
-}
-
-type missingError struct{ client, what string }
-
-func (e *missingError) Error() string {
-	return fmt.Sprintf("peers: client %s: %s is not installed: make setup", e.client, e.what)
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("peers: %s: %s is not installed: make setup", e.Peer, e.What)
 }
 
 // A Client is a process that runs jobs, any number at a time. Its methods may
@@ -64,7 +23,7 @@ func (e *missingError) Error() string {
 type Client struct {
 	name  string
 	kill  func()        // with SIGKILL
-	end   func()        // ends the process and removes what it left
+	end   func()        // see Close
 	jobs  chan []byte   // one line each, taken by whoever hands them on
 	ended chan struct{} // closed when the process has ended
 
@@ -92,8 +51,9 @@ func (c *Client) Run(ctx context.Context, job Job) (Result, error) {
 	line, err := json.Marshal(struct {
 		Job
 		ID        int   `json:"id"`
+		StallMS   int64 `json:"stallMs"`
 		TimeoutMS int64 `json:"timeoutMs"`
-	}{job, id, job.Timeout.Milliseconds()})
+	}{job, id, job.Stall.Milliseconds(), job.Timeout.Milliseconds()})
 	if err != nil {
 		return Result{}, fmt.Errorf("peers: client %s: %w", c.name, err)
 	}
@@ -113,6 +73,9 @@ func (c *Client) Run(ctx context.Context, job Job) (Result, error) {
 		return Result{}, context.Cause(ctx)
 	}
 }
+
+// Close ends the client's process, of a browser all of them, and removes what it left.
+func (c *Client) Close() { c.end() }
 
 // Kill kills the client's process with SIGKILL, of a browser's the first one; of
 // "webkit" all, with SIGTERM. Jobs that run then return an error.

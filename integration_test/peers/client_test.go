@@ -1,4 +1,4 @@
-package peers
+package peers_test
 
 import (
 	"context"
@@ -12,12 +12,15 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/closeguard/ws/integration_test/peers"
+	"github.com/closeguard/ws/integration_test/peers/peertest"
 )
 
-// eachClient runs test with both clients.
-func eachClient(t *testing.T, test func(t *testing.T, c *Client)) {
-	for name := range shared {
-		t.Run(name, func(t *testing.T) { test(t, Shared(t, name)) })
+// eachClient runs test with both clients in Node.js.
+func eachClient(t *testing.T, test func(t *testing.T, c *peers.Client)) {
+	for _, name := range []string{"ws", "undici"} {
+		t.Run(name, func(t *testing.T) { test(t, peertest.Shared(t, name)) })
 	}
 }
 
@@ -62,7 +65,7 @@ func closeWith(conn *websocket.Conn, code int, reason string) {
 	}
 }
 
-func run(t *testing.T, c *Client, job Job) Result {
+func run(t *testing.T, c *peers.Client, job peers.Job) peers.Result {
 	t.Helper()
 	r, err := c.Run(t.Context(), job)
 	if err != nil {
@@ -71,7 +74,7 @@ func run(t *testing.T, c *Client, job Job) Result {
 	return r
 }
 
-func expectClose(t *testing.T, r Result, code int, reason string) {
+func expectClose(t *testing.T, r peers.Result, code int, reason string) {
 	t.Helper()
 	if !r.Opened || !r.Closed || r.Code != code || r.Reason != reason || !r.WasClean || r.Error != "" {
 		t.Errorf("got %+v, want a clean close %d %q", r, code, reason)
@@ -79,8 +82,8 @@ func expectClose(t *testing.T, r Result, code int, reason string) {
 }
 
 func TestTextCollectsAnswers(t *testing.T) {
-	eachClient(t, func(t *testing.T, c *Client) {
-		r := run(t, c, Job{Kind: Text, URL: serve(t, echo), Texts: []string{"one", "two"}, Answers: 2})
+	eachClient(t, func(t *testing.T, c *peers.Client) {
+		r := run(t, c, peers.Job{Kind: peers.Text, URL: serve(t, echo), Texts: []string{"one", "two"}, Answers: 2})
 		expectClose(t, r, 1000, "")
 		if got := strings.Join(r.Messages, " "); got != "one two" {
 			t.Errorf("answers %q, want one two", got)
@@ -93,21 +96,21 @@ func TestTextWaitsToBeClosed(t *testing.T) {
 		conn.ReadMessage()
 		closeWith(conn, 4001, "bye")
 	})
-	eachClient(t, func(t *testing.T, c *Client) {
-		expectClose(t, run(t, c, Job{Kind: Text, URL: url, Texts: []string{"close"}}), 4001, "bye")
+	eachClient(t, func(t *testing.T, c *peers.Client) {
+		expectClose(t, run(t, c, peers.Job{Kind: peers.Text, URL: url, Texts: []string{"close"}}), 4001, "bye")
 	})
 }
 
 func TestCloseSendsCodeAndReason(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		job    Job
+		job    peers.Job
 		code   int // what the server receives, and the client gets back
 		reason string
 	}{
-		{"code and reason", Job{Code: 4000, Reason: "bye"}, 4000, "bye"},
-		{"neither", Job{}, 1005, ""},
-		{"after an answer", Job{Code: 3000, Texts: []string{"hi"}, Answers: 1}, 3000, ""},
+		{"code and reason", peers.Job{Code: 4000, Reason: "bye"}, 4000, "bye"},
+		{"neither", peers.Job{}, 1005, ""},
+		{"after an answer", peers.Job{Code: 3000, Texts: []string{"hi"}, Answers: 1}, 3000, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			received := make(chan error, 1)
@@ -121,8 +124,8 @@ func TestCloseSendsCodeAndReason(t *testing.T) {
 					conn.WriteMessage(kind, message)
 				}
 			})
-			eachClient(t, func(t *testing.T, c *Client) {
-				tt.job.Kind, tt.job.URL = Close, url
+			eachClient(t, func(t *testing.T, c *peers.Client) {
+				tt.job.Kind, tt.job.URL = peers.Close, url
 				expectClose(t, run(t, c, tt.job), tt.code, "") // gorilla answers without the reason
 				var got *websocket.CloseError
 				if err := <-received; !errors.As(err, &got) || got.Code != tt.code || got.Text != tt.reason {
@@ -133,21 +136,21 @@ func TestCloseSendsCodeAndReason(t *testing.T) {
 	}
 }
 
-func TestUploadSendsOneMessage(t *testing.T) {
-	url := serve(t, func(conn *websocket.Conn) {
+// What a server closes with behind an upload, after 64 messages of a flood, and towards a
+// client that reads nothing for a while.
+var senders = []struct {
+	name   string
+	job    peers.Job
+	handle func(*websocket.Conn)
+	code   int
+	reason string
+}{
+	{"upload", peers.Job{Kind: peers.Upload, Size: 20 * 1000 * 1000}, func(conn *websocket.Conn) {
 		_, message, err := conn.ReadMessage()
 		closeWith(conn, 4000, fmt.Sprint(len(message), " ", err))
-	})
-	eachClient(t, func(t *testing.T, c *Client) {
-		r := run(t, c, Job{Kind: Upload, URL: url, Size: 20 * 1000 * 1000})
-		expectClose(t, r, 4000, "20000000 <nil>")
-	})
-}
-
-func TestFloodGoesOnUntilClosed(t *testing.T) {
-	const messages = 64 // 4 MiB, four times what a client lets wait
-	url := serve(t, func(conn *websocket.Conn) {
-		for range messages {
+	}, 4000, "20000000 <nil>"},
+	{"flood", peers.Job{Kind: peers.Flood}, func(conn *websocket.Conn) {
+		for range 64 { // 4 MiB, four times what a client lets wait
 			_, message, err := conn.ReadMessage()
 			if err != nil || len(message) != 64<<10 {
 				closeWith(conn, 4002, fmt.Sprint(len(message), " ", err))
@@ -155,10 +158,48 @@ func TestFloodGoesOnUntilClosed(t *testing.T) {
 			}
 		}
 		closeWith(conn, 1008, "enough")
-	})
-	eachClient(t, func(t *testing.T, c *Client) {
-		expectClose(t, run(t, c, Job{Kind: Flood, URL: url}), 1008, "enough")
-	})
+	}, 1008, "enough"},
+	{"stall", peers.Job{Kind: peers.Stall, Texts: []string{"go"}, Stall: 200 * time.Millisecond}, func(conn *websocket.Conn) {
+		_, message, err := conn.ReadMessage()
+		conn.WriteMessage(websocket.BinaryMessage, make([]byte, 1000))
+		closeWith(conn, 1013, fmt.Sprint(string(message), " ", err))
+	}, 1013, "go <nil>"},
+}
+
+func TestSenders(t *testing.T) {
+	for _, tt := range senders {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.job.URL = serve(t, tt.handle)
+			eachClient(t, func(t *testing.T, c *peers.Client) {
+				r := run(t, c, tt.job)
+				expectClose(t, r, tt.code, tt.reason)
+				if stall := int(tt.job.Stall.Milliseconds()); r.MS < stall {
+					t.Errorf("it took %d ms, want %d at least", r.MS, stall)
+				}
+			})
+		})
+	}
+}
+
+// Those without a word for a clean end do the same.
+func TestSendersElsewhere(t *testing.T) {
+	for _, name := range []string{"websockets", "jdk"} {
+		t.Run(name, func(t *testing.T) {
+			c := peertest.Start(t, name)
+			for _, tt := range senders {
+				t.Run(tt.name, func(t *testing.T) {
+					tt.job.URL = serve(t, tt.handle)
+					r := run(t, c, tt.job)
+					if !r.Opened || !r.Closed || r.Code != tt.code || r.Reason != tt.reason {
+						t.Errorf("got %+v, want %d %q", r, tt.code, tt.reason)
+					}
+					if stall := int(tt.job.Stall.Milliseconds()); r.MS < stall {
+						t.Errorf("it took %d ms, want %d at least", r.MS, stall)
+					}
+				})
+			}
+		})
+	}
 }
 
 func TestOffers(t *testing.T) {
@@ -178,8 +219,8 @@ func TestOffers(t *testing.T) {
 				upgrade(echo)(w, r)
 			}))
 			t.Cleanup(s.Close)
-			expectClose(t, run(t, Shared(t, tt.client), Job{
-				Kind: Text, URL: "ws" + strings.TrimPrefix(s.URL, "http"), Subprotocols: []string{"other", "echo"},
+			expectClose(t, run(t, peertest.Shared(t, tt.client), peers.Job{
+				Kind: peers.Text, URL: "ws" + strings.TrimPrefix(s.URL, "http"), Subprotocols: []string{"other", "echo"},
 				Deflate: tt.deflate, Texts: []string{"hello"}, Answers: 1,
 			}), 1000, "")
 			header := <-asked
@@ -196,9 +237,9 @@ func TestOffers(t *testing.T) {
 func TestTLS(t *testing.T) {
 	s := httptest.NewTLSServer(upgrade(echo))
 	t.Cleanup(s.Close)
-	eachClient(t, func(t *testing.T, c *Client) {
+	eachClient(t, func(t *testing.T, c *peers.Client) {
 		url := "wss" + strings.TrimPrefix(s.URL, "https")
-		expectClose(t, run(t, c, Job{Kind: Text, URL: url, Texts: []string{"hello"}, Answers: 1}), 1000, "")
+		expectClose(t, run(t, c, peers.Job{Kind: peers.Text, URL: url, Texts: []string{"hello"}, Answers: 1}), 1000, "")
 	})
 }
 
@@ -210,17 +251,17 @@ func TestWhatWentWrongIsReported(t *testing.T) {
 	ws := func(s *httptest.Server) string { return "ws" + strings.TrimPrefix(s.URL, "http") }
 	for _, tt := range []struct {
 		name string
-		job  Job
+		job  peers.Job
 		want string // in the error of either client
 	}{
-		{"not a kind of job", Job{Kind: "dance", URL: ws(gone)}, "dance is not a kind"},
-		{"nobody listens", Job{Kind: Text, URL: ws(gone)}, ""},
-		{"404", Job{Kind: Text, URL: ws(refused)}, ""},
-		{"nobody closes", Job{Kind: Text, URL: serve(t, echo), Timeout: 100 * time.Millisecond}, "no close within 100 ms"},
-		{"code that nobody may send", Job{Kind: Close, URL: serve(t, echo), Code: 1005}, ""},
+		{"not a kind of job", peers.Job{Kind: "dance", URL: ws(gone)}, "dance is not a kind"},
+		{"nobody listens", peers.Job{Kind: peers.Text, URL: ws(gone)}, ""},
+		{"404", peers.Job{Kind: peers.Text, URL: ws(refused)}, ""},
+		{"nobody closes", peers.Job{Kind: peers.Text, URL: serve(t, echo), Timeout: 100 * time.Millisecond}, "no close within 100 ms"},
+		{"code that nobody may send", peers.Job{Kind: peers.Close, URL: serve(t, echo), Code: 1005}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			eachClient(t, func(t *testing.T, c *Client) {
+			eachClient(t, func(t *testing.T, c *peers.Client) {
 				r := run(t, c, tt.job)
 				if r.Error == "" || !strings.Contains(r.Error, tt.want) || r.Code == 1000 {
 					t.Errorf("got %+v, want an error with %q", r, tt.want)
@@ -232,12 +273,12 @@ func TestWhatWentWrongIsReported(t *testing.T) {
 
 func TestJobsRunSideBySide(t *testing.T) {
 	url := serve(t, echo)
-	eachClient(t, func(t *testing.T, c *Client) {
+	eachClient(t, func(t *testing.T, c *peers.Client) {
 		var wg sync.WaitGroup
 		for i := range 20 {
 			wg.Go(func() {
 				text := fmt.Sprint("message ", i)
-				r, err := c.Run(t.Context(), Job{Kind: Text, URL: url, Texts: []string{text}, Answers: 1})
+				r, err := c.Run(t.Context(), peers.Job{Kind: peers.Text, URL: url, Texts: []string{text}, Answers: 1})
 				if err != nil || len(r.Messages) != 1 || r.Messages[0] != text {
 					t.Errorf("got %+v, %v; want the answer %q", r, err, text)
 				}
@@ -249,47 +290,26 @@ func TestJobsRunSideBySide(t *testing.T) {
 
 func TestRunEndsWithItsContext(t *testing.T) {
 	url := serve(t, echo)
-	eachClient(t, func(t *testing.T, c *Client) {
+	eachClient(t, func(t *testing.T, c *peers.Client) {
 		cause := errors.New("enough")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, cause)
 		defer cancel()
-		if _, err := c.Run(ctx, Job{Kind: Text, URL: url, Timeout: time.Second}); !errors.Is(err, cause) {
+		if _, err := c.Run(ctx, peers.Job{Kind: peers.Text, URL: url, Timeout: time.Second}); !errors.Is(err, cause) {
 			t.Errorf("got %v, want %v", err, cause)
 		}
 	})
 }
 
-func TestStartNamesWhatIsMissing(t *testing.T) {
-	Shared(t, "ws") // skips where Node.js is missing
-	for _, tt := range []struct {
-		name  string
-		start func(*Client) error
-		want  string
-	}{
-		{"package of npm", func(c *Client) error { return c.node("ws.mjs") }, "npm package nobody"},
-		{"package of Python", func(c *Client) error { return c.python("jobs.py") }, "Python package nobody"},
-		{"program", func(c *Client) error { _, err := c.look("nobody", "nothing"); return err }, "nobody"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			err := tt.start(newClient("nobody"))
-			var missing *missingError
-			if !errors.As(err, &missing) || missing.client != "nobody" || missing.what != tt.want {
-				t.Errorf("got %v, want %s missing", err, tt.want)
-			}
-		})
-	}
-}
-
 func TestStartOfNobody(t *testing.T) {
-	if _, err := start("nobody"); err == nil || !strings.Contains(err.Error(), `"undici"`) {
+	if _, err := peers.Start("nobody"); err == nil || !strings.Contains(err.Error(), `"undici"`) {
 		t.Errorf("got %v, want an error with the names that there are", err)
 	}
 }
 
 func TestKill(t *testing.T) {
-	c := Start(t, "ws")
+	c := peertest.Start(t, "ws")
 	c.Kill()
-	if _, err := c.Run(t.Context(), Job{Kind: Text}); err == nil {
+	if _, err := c.Run(t.Context(), peers.Job{Kind: peers.Text}); err == nil {
 		t.Error("a job without an error after the process was killed")
 	}
 }

@@ -3,16 +3,18 @@ package peers
 import "time"
 
 // A Kind says what a client does once its connection is open and it has sent
-// Job.Texts. Upload and Flood are for browsers, "ws" and "undici"; Navigate and
-// CloseTab are for browsers, whose result is that of before.
+// Job.Texts. All clients know Text and Close; all but "aiohttp" know Upload, Flood and
+// Stall; Navigate and CloseTab are for browsers, whose result is that of before.
 type Kind string
 
 const (
 	// Upload sends one binary message of Job.Size random bytes and waits to be closed.
 	Upload Kind = "upload"
-	// Flood sends binary messages of 64 KiB as long as the client's
-	// bufferedAmount is under 1 MiB, until the close event.
+	// Flood sends binary messages of 64 KiB until the close event, as long as the client's
+	// bufferedAmount is under 1 MiB; "websockets" and "jdk", which have none, one at a time.
 	Flood Kind = "flood"
+	// Stall reads nothing for Job.Stall, and then waits to be closed.
+	Stall Kind = "stall"
 	// Close waits for Job.Answers messages and calls close(Job.Code, Job.Reason).
 	Close Kind = "close"
 	// Text waits for Job.Answers messages and calls close(1000); with no
@@ -35,6 +37,9 @@ type Job struct {
 	Size         int      `json:"size,omitempty"`    // Upload: bytes
 	Code         int      `json:"code,omitempty"`    // Close: with zero, or a code that the client refuses, close() without arguments; "jdk" has none and sends 1000
 	Reason       string   `json:"reason,omitempty"`  // Close
+
+	// Stall is for the kind Stall.
+	Stall time.Duration `json:"-"`
 
 	// Timeout is how long the client waits for the end of the connection.
 	// Zero means 30 seconds.

@@ -1,6 +1,6 @@
 // Runs WebSocket jobs for whatever has the browsers' WebSocket. job.go says
 // what a job and a result are.
-const KINDS = ['upload', 'flood', 'close', 'text', 'navigate', 'close tab'];
+const KINDS = ['upload', 'flood', 'stall', 'close', 'text', 'navigate', 'close tab'];
 const MESSAGE = 64 * 1024;
 const BUFFERED = 1024 * 1024;
 
@@ -63,6 +63,7 @@ export function run(job, open, leave) {
           if (job.kind === 'flood') topUp(); // the texts are read in the middle of it
           for (const text of job.texts ?? []) ws.send(text);
           if (job.kind === 'upload') ws.send(bytes(job.size));
+          if (job.kind === 'stall') stall(ws, job.stallMs);
           if (job.kind === 'flood') flood = setInterval(() => attempt(topUp), 1);
           afterAnswers();
         });
@@ -81,6 +82,16 @@ export function run(job, open, leave) {
       };
     });
   });
+}
+
+// stall reads nothing for a while; where a WebSocket can't be paused, nobody runs meanwhile.
+function stall(ws, ms) {
+  if (ws.pause) {
+    ws.pause();
+    setTimeout(() => ws.resume(), ms);
+  } else {
+    for (const until = performance.now() + ms; performance.now() < until; );
+  }
 }
 
 // bytes returns size random bytes, which no compression makes smaller; the same ones each time.

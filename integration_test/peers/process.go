@@ -11,18 +11,8 @@ import (
 // process starts a client that takes jobs on its standard input, one a line,
 // and writes results to its standard output. It ends when its input does.
 func (c *Client) process(name string, args ...string) error {
-	cmd := exec.Command(name, args...) // our own scripts
-	cmd.Dir = folder()
-	cmd.Stderr = struct{ io.Writer }{os.Stderr} // not the file itself: Node.js would make it non-blocking, and go test's output be lost
-	stdin, err := cmd.StdinPipe()
+	cmd, stdin, stdout, err := piped(name, args)
 	if err != nil {
-		return fmt.Errorf("peers: client %s: %w", c.name, err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return fmt.Errorf("peers: client %s: %w", c.name, err)
-	}
-	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("peers: client %s: %w", c.name, err)
 	}
 	c.kill = func() { _ = cmd.Process.Kill() } // it may have ended
@@ -32,9 +22,23 @@ func (c *Client) process(name string, args ...string) error {
 		defer close(c.ended)
 		c.read(stdout)
 		_ = cmd.Process.Kill() // if it was its output that can't be understood
-		_ = cmd.Wait()         // its jobs fail, which is how tests learn of it
+		_ = cmd.Wait()         // its jobs fail, which is how one learns of it
 	}()
 	return nil
+}
+
+// piped starts a program of this folder's.
+func piped(name string, args []string) (cmd *exec.Cmd, stdin io.WriteCloser, stdout io.Reader, err error) {
+	cmd = exec.Command(name, args...)
+	cmd.Dir = folder()
+	cmd.Stderr = struct{ io.Writer }{os.Stderr} // not the file itself: Node.js would make it non-blocking, and go test's output be lost
+	if stdin, err = cmd.StdinPipe(); err != nil {
+		return nil, nil, nil, err
+	}
+	if stdout, err = cmd.StdoutPipe(); err != nil {
+		return nil, nil, nil, err
+	}
+	return cmd, stdin, stdout, cmd.Start()
 }
 
 func (c *Client) write(stdin io.WriteCloser) {

@@ -3,50 +3,38 @@ package peers
 import (
 	"bufio"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
-	"testing"
 )
 
-// Serve starts a server that echoes, of the library of that name, one of "ws",
-// "websockets" and "aiohttp", and returns its address. It ends with the test. Where the
-// library is not installed it is as with Start.
-func Serve(tb testing.TB, name string) string {
-	tb.Helper()
-	c := newClient(name)
-	var program string
-	var args []string
-	var err error
+// Serve starts a server of the library of that name, "ws", "websockets" or "aiohttp", and
+// returns its address. It takes messages of at most 64 KiB and echoes them; that of "ws"
+// closes at /flood with 1008 after 16 messages and echoes none. The error is a
+// *MissingError if something isn't installed.
+func Serve(name string) (addr string, stop func(), err error) {
+	program, args := "", []string{"servers/ws.mjs"}
 	if name == "ws" {
-		program, err = c.lookNode()
-		args = []string{"servers/ws.mjs"}
+		program, err = Node(name)
 	} else {
-		program, err = c.lookPython()
+		program, err = python(name)
 		args = slices.Concat(pythonFlags, []string{"servers/" + name + "_server.py"})
 	}
-	installed(tb)(c, err)
-	cmd := exec.Command(program, args...)
-	cmd.Dir = folder()
-	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		tb.Fatal(err)
+		return "", nil, err
 	}
-	stdout, err := cmd.StdoutPipe()
+	cmd, stdin, stdout, err := piped(program, args)
 	if err != nil {
-		tb.Fatal(err)
+		return "", nil, fmt.Errorf("peers: server %s: %w", name, err)
 	}
-	if err := cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
+	stop = func() {
 		stdin.Close()
 		_ = cmd.Process.Kill() // it may have ended
 		_ = cmd.Wait()         // it was killed
-	})
+	}
 	port, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
-		tb.Fatal(fmt.Errorf("peers: server %s told no port: %w", name, err))
+		stop()
+		return "", nil, fmt.Errorf("peers: server %s told no port: %w", name, err)
 	}
-	return "127.0.0.1:" + strings.TrimSpace(port)
+	return "127.0.0.1:" + strings.TrimSpace(port), stop, nil
 }

@@ -35,7 +35,9 @@ var drivers = []driver{
 	{"jdk", (*Client).java},
 }
 
-func start(name string) (*Client, error) {
+// Start starts the client of that name, one of Names. It runs until Close. The error is a
+// *MissingError if something isn't installed.
+func Start(name string) (*Client, error) {
 	i := slices.IndexFunc(drivers, func(d driver) bool { return d.name == name })
 	if i < 0 {
 		return nil, fmt.Errorf("peers: %q is not a client: %q", name, Names())
@@ -54,27 +56,27 @@ func folder() string {
 }
 
 func (c *Client) node(script string) error {
-	node, err := c.lookNode()
+	node, err := Node(c.name)
 	if err != nil {
 		return err
 	}
 	return c.process(node, script)
 }
 
-// lookNode finds Node.js, if the npm package of the client's name is there, too.
-func (c *Client) lookNode() (string, error) {
-	node, err := c.look("node")
+// Node finds Node.js, if the package of npm is there, too.
+func Node(pkg string) (program string, err error) {
+	node, err := look(pkg, "node")
 	if err != nil {
 		return "", err
 	}
-	if _, err := os.Stat(filepath.Join(folder(), "node_modules", c.name)); err != nil {
-		return "", &missingError{c.name, "npm package " + c.name}
+	if _, err := os.Stat(filepath.Join(folder(), "node_modules", pkg)); err != nil {
+		return "", &MissingError{pkg, "npm package " + pkg}
 	}
 	return node, nil
 }
 
 func (c *Client) python(script string) error {
-	python, err := c.lookPython()
+	python, err := python(c.name)
 	if err != nil {
 		return err
 	}
@@ -83,23 +85,23 @@ func (c *Client) python(script string) error {
 
 var pythonFlags = []string{"-B", "-X", "utf8"}
 
-// lookPython finds Debian's interpreter, which the packages are for; the first
-// one of PATH can be another.
-func (c *Client) lookPython() (string, error) {
+// python finds Debian's interpreter, which the packages are for; the first one of PATH can
+// be another.
+func python(pkg string) (program string, err error) {
 	for _, name := range []string{"/usr/bin/python3", "python3"} {
 		python, err := exec.LookPath(name)
-		if err == nil && exec.Command(python, "-c", "import "+c.name).Run() == nil { // one of two names
+		if err == nil && exec.Command(python, "-c", "import "+pkg).Run() == nil { // one of two names
 			return python, nil
 		}
 	}
-	return "", &missingError{c.name, "Python package " + c.name}
+	return "", &MissingError{pkg, "Python package " + pkg}
 }
 
 func (c *Client) java() error {
-	if _, err := c.look("javac"); err != nil { // without which java doesn't run a source file
+	if _, err := look(c.name, "javac"); err != nil { // without which java doesn't run a source file
 		return err
 	}
-	java, err := c.look("java")
+	java, err := look(c.name, "java")
 	if err != nil {
 		return err
 	}
@@ -107,11 +109,11 @@ func (c *Client) java() error {
 }
 
 // look finds the first of these programs that is installed.
-func (c *Client) look(names ...string) (string, error) {
+func look(peer string, names ...string) (string, error) {
 	for _, name := range names {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
 		}
 	}
-	return "", &missingError{c.name, names[0]}
+	return "", &MissingError{peer, names[0]}
 }

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"text/template"
 	"time"
+
+	"github.com/closeguard/ws/integration_test/need"
 )
 
 // A proxy is one of the four, and how it is run in the foreground. Its signals
@@ -57,7 +59,7 @@ type running struct {
 // start runs the proxy in front of backend until the test ends.
 func (p *proxy) start(t *testing.T, backend string, idle int) *running {
 	t.Helper()
-	program := need(t, p.program...)
+	program := need.Program(t, p.program...)
 	dir := t.TempDir()
 	r := &running{
 		proxy:    p,
@@ -196,21 +198,6 @@ func (r *running) wrote() string {
 		return err.Error()
 	}
 	return string(text)
-}
-
-// need finds a program. A missing one fails the test in CI.
-func need(t *testing.T, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed: make setup", names[0])
-	}
-	t.Skipf("%s is not installed: make setup", names[0])
-	return ""
 }
 
 // taken are the addresses that were given away: some proxies share a port

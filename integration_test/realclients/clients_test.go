@@ -9,6 +9,7 @@ import (
 
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/peers"
+	"github.com/closeguard/ws/integration_test/peers/peertest"
 )
 
 // Whoever closes, and however: what the client sees and what the server's event
@@ -18,7 +19,7 @@ func TestRealClients(t *testing.T) {
 	for _, name := range peers.Names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := visitor{client: peers.Start(t, name), expected: expect(t, name)}
+			v := visitor{client: peertest.Start(t, name), expected: expect(t, name)}
 			closings := slices.Concat(byServer(), byClient(name))
 			schemes := []string{"wss", "ws"}
 			if name == "firefox" { // takes no certificate of a test server's

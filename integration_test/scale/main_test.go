@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/closeguard/ws/integration_test/need"
 )
 
 // full says that make scale runs.
@@ -36,19 +38,15 @@ func pick[T any](small, large T) T {
 	return small
 }
 
-// needDescriptors skips where a process may not open so many.
+// needDescriptors is for tests that open so many.
 func needDescriptors(t *testing.T, n int) {
 	t.Helper()
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	switch need := uint64(n + 500); {
-	case limit.Cur >= need:
-	case os.Getenv("CI") != "":
-		t.Fatalf("a process may open %d descriptors, it takes %d: ulimit -n", limit.Cur, need)
-	default:
-		t.Skipf("a process may open %d descriptors, it takes %d: ulimit -n", limit.Cur, need)
+	if takes := uint64(n + 500); limit.Cur < takes {
+		need.Met(t, fmt.Errorf("a process may open %d descriptors, it takes %d: ulimit -n", limit.Cur, takes))
 	}
 }
 

@@ -4,7 +4,9 @@ import java.io.PrintStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.WebSocket;
+import java.nio.ByteBuffer;
 import java.security.cert.X509Certificate;
+import java.util.Random;
 import java.util.Scanner;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -21,8 +23,7 @@ import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
  * Runs WebSocket jobs for java.net.http: one JSON object per line on standard input, one JSON result per line on
- * standard output. job.go says what is in both objects; kinds are text, with at most one text, and close. The JDK has
- * no wasClean.
+ * standard output. job.go says what is in both objects; there is at most one text. The JDK has no wasClean.
  */
 public class Jobs {
     static final PrintStream OUT = new PrintStream(System.out, true, UTF_8);
@@ -44,7 +45,8 @@ public class Jobs {
 
     /** What the client sees in one job. */
     static class Result implements WebSocket.Listener {
-        final String job;
+        static final String KINDS = "text|close|upload|flood|stall";
+        final String job, kind;
         final CompletableFuture<Void> closed = new CompletableFuture<>();
         final StringBuilder messages = new StringBuilder();
         int answers;
@@ -54,21 +56,32 @@ public class Jobs {
 
         Result(String job) {
             this.job = job;
+            this.kind = field("kind", "");
             this.answers = Integer.parseInt(field("answers", "0"));
         }
 
         String run(HttpClient http) {
             long start = System.nanoTime();
             try {
-                if (!field("kind", "").matches("text|close")) {
-                    throw new IllegalArgumentException(field("kind", "") + " is not a kind of job: text, close");
+                if (!kind.matches(KINDS)) {
+                    throw new IllegalArgumentException(kind + " is not a kind of job: " + KINDS);
                 }
                 WebSocket ws = http.newWebSocketBuilder().buildAsync(URI.create(field("url", "")), this).join();
                 String text = field("texts", "");
                 if (!text.isEmpty()) {
                     ws.sendText(text, true).join();
                 }
-                closed.orTimeout(Long.parseLong(field("timeoutMs", "")), TimeUnit.MILLISECONDS).join();
+                switch (kind) {
+                    case "upload" -> ws.sendBinary(bytes(Integer.parseInt(field("size", ""))), true);
+                    case "flood" -> flood(ws, bytes(64 * 1024));
+                }
+                closed.orTimeout(Long.parseLong(field("timeoutMs", "")), TimeUnit.MILLISECONDS)
+                        .whenComplete((end, late) -> {
+                            if (late != null) {
+                                ws.abort();
+                            }
+                        })
+                        .join();
             } catch (CompletionException e) {
                 note(e.getCause());
             } catch (Exception e) {
@@ -80,6 +93,12 @@ public class Jobs {
                     (System.nanoTime() - start) / 1_000_000);
         }
 
+        void flood(WebSocket ws, ByteBuffer message) {
+            if (!closed.isDone()) {
+                ws.sendBinary(message.duplicate(), true).thenRunAsync(() -> flood(ws, message));
+            }
+        }
+
         void note(Throwable e) {
             if (error.isEmpty()) {
                 error = e.getClass().getSimpleName() + ": " + e.getMessage();
@@ -89,7 +108,8 @@ public class Jobs {
         @Override
         public void onOpen(WebSocket ws) {
             opened = true;
-            ws.request(1);
+            long stall = kind.equals("stall") ? Long.parseLong(field("stallMs", "")) : 0;
+            CompletableFuture.delayedExecutor(stall, TimeUnit.MILLISECONDS).execute(() -> ws.request(1));
         }
 
         @Override
@@ -132,6 +152,13 @@ public class Jobs {
             Matcher m = Pattern.compile("\"" + name + "\":\\[?(?:\"([^\"]*)\"|([0-9]+))").matcher(job);
             return !m.find() ? otherwise : m.group(1) != null ? m.group(1) : m.group(2);
         }
+    }
+
+    /** The same ones each time, which no compression makes smaller. */
+    static ByteBuffer bytes(int size) {
+        byte[] b = new byte[size];
+        new Random(1).nextBytes(b);
+        return ByteBuffer.wrap(b);
     }
 
     static String quote(String s) {

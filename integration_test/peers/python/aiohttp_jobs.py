@@ -34,4 +34,4 @@ async def closing(ws, result):
         result["reason"] = message.extra
 
 
-jobs.serve(run)
+jobs.serve(run, "text", "close")

@@ -1,5 +1,8 @@
 """Python's websockets as a client. It has no wasClean; a close other than 1000
 and 1001 is told as ConnectionClosedError."""
+import asyncio
+import os
+
 import jobs
 import websockets
 
@@ -25,13 +28,31 @@ async def work(ws, job, messages):
     for text in job.get("texts", []):
         await ws.send(text)
     while len(messages) < job.get("answers", 0):
-        messages.append(await ws.recv())
-    if job["kind"] == "close":
-        await ws.close(*([job["code"], job.get("reason", "")] if "code" in job else []))
-    elif messages:
-        await ws.close()
+        messages.append(told(await ws.recv()))
+    match job["kind"]:
+        case "close":
+            await ws.close(*([job["code"], job.get("reason", "")] if "code" in job else []))
+        case "upload":
+            await ws.send(os.urandom(job["size"]))
+        case "flood":
+            await flood(ws)
+        case "stall":
+            await asyncio.sleep(job["stallMs"] / 1000)
+        case _ if messages:
+            await ws.close()
     while True:
-        messages.append(await ws.recv())
+        messages.append(told(await ws.recv()))
 
 
-jobs.serve(run)
+async def flood(ws):
+    message = os.urandom(64 * 1024)
+    while True:
+        await ws.send(message)
+        await asyncio.sleep(0)  # send need not wait, and nothing would be read
+
+
+def told(message):
+    return message if isinstance(message, str) else f"[binary, {len(message)} bytes]"
+
+
+jobs.serve(run, "text", "close", "upload", "flood", "stall")
