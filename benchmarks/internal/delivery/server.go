@@ -131,6 +131,10 @@ type conn struct {
 	conns *conns
 }
 
+// ResumesWrites says that a Write which a deadline cut can be gone on with: the guard does
+// not ask what a connection embeds.
+func (*conn) ResumesWrites() bool { return true }
+
 // Close closes the connection.
 func (c *conn) Close() error {
 	c.conns.mu.Lock()
