@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -18,25 +17,24 @@ import (
 	"github.com/closeguard/ws/integration_test/peers/peertest"
 )
 
-// startEcho builds the echo example and runs it as a user would; it ends with
-// the test, on SIGTERM, and has to exit 0.
-func startEcho(t *testing.T) (base string) {
+// buildEcho builds the echo example.
+func buildEcho(t *testing.T) (program string) {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "echo")
-	build := exec.Command("go", "build", "-modfile=newest.mod", "-o", binary, "./examples/echo")
+	program = filepath.Join(t.TempDir(), "echo")
+	build := exec.Command("go", "build", "-modfile=newest.mod", "-o", program, "./examples/echo")
 	build.Dir = ".."
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	server := exec.Command(binary, "-addr", "127.0.0.1:0")
-	stdout, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Stderr = os.Stderr
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
+	return program
+}
+
+// startEcho runs the echo example as a user would; it ends with the test, on SIGTERM, and
+// has to exit 0.
+func startEcho(t *testing.T) (base string) {
+	t.Helper()
+	server := exec.Command(buildEcho(t), "-addr", "127.0.0.1:0")
+	_, stdout := startProgram(t, server)
 	lines := bufio.NewScanner(stdout)
 	for base == "" && lines.Scan() {
 		var line struct{ URL string }

@@ -2,9 +2,7 @@ package integration_test
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -33,17 +31,7 @@ var settings = sockets.Settings{
 var endpoints = settings.Endpoints()
 
 // echo sends each message back until the connection ends.
-func echo(_ *http.Request, s socket) error {
-	for {
-		text, message, err := s.Read()
-		if err != nil {
-			return err
-		}
-		if err := s.Write(text, message); err != nil {
-			return err
-		}
-	}
-}
+func echo(_ *http.Request, s socket) error { return sockets.Echo(s, -1) }
 
 // A site is a server with the four endpoints, all with one handler, and what
 // its guard's observer was told.
@@ -70,17 +58,8 @@ func serve(t testing.TB, scheme string, opts closeguard.Options, f handler) *sit
 	for _, e := range endpoints {
 		mux.Handle(e.Path+"/{peer}", e.Serve(guard, f))
 	}
-	server := httptest.NewUnstartedServer(mux)
-	if scheme == "wss" {
-		server.StartTLS()
-	} else {
-		server.Start()
-	}
-	t.Cleanup(func() {
-		guard.Close()
-		server.Close()
-	})
-	s.guard, s.url = guard, "ws"+strings.TrimPrefix(server.URL, "http")
+	s.guard, s.url = guard, sockets.Serve(t, scheme, mux)
+	t.Cleanup(func() { guard.Close() })
 	return s
 }
 

@@ -69,6 +69,14 @@ func attempt(do <-chan func(socket) error, done chan<- error) handler {
 	}
 }
 
+// once does one thing and leaves.
+func once(do <-chan func(socket) error, done chan<- error) handler {
+	return func(_ *http.Request, s socket) error {
+		done <- (<-do)(s)
+		return nil
+	}
+}
+
 // Through the adapters a Close that must not be sent is an error, nothing goes
 // out, and the connection is as good as before.
 func TestIllegalCloseThroughAnAdapter(t *testing.T) {
@@ -137,10 +145,7 @@ func TestIllegalCloseThroughAnAdapter(t *testing.T) {
 // legal Close.
 func TestIllegalCloseOfPlainGorillaCode(t *testing.T) {
 	do, done := make(chan func(socket) error, 1), make(chan error, 1)
-	s := serve(t, "ws", closeguard.Options{}, func(_ *http.Request, s socket) error {
-		done <- (<-do)(s)
-		return nil
-	})
+	s := serve(t, "ws", closeguard.Options{}, once(do, done))
 	for _, tt := range []struct {
 		name     string
 		code     int
@@ -188,10 +193,7 @@ func TestIllegalCloseOfPlainGorillaCode(t *testing.T) {
 // what was meant: it sees TCP closed.
 func TestIllegalCloseThatAPlainLibraryRefuses(t *testing.T) {
 	do, done := make(chan func(socket) error, 1), make(chan error, 1)
-	s := serve(t, "ws", closeguard.Options{}, func(_ *http.Request, s socket) error {
-		done <- (<-do)(s)
-		return nil
-	})
+	s := serve(t, "ws", closeguard.Options{}, once(do, done))
 	gorillaEndpoint, coderEndpoint := endpoints[2], endpoints[3]
 	for _, tt := range []struct {
 		name   string

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -29,12 +28,7 @@ func TestRollingRestart(t *testing.T) {
 	haproxy := need.Program(t, "haproxy", "/usr/sbin/haproxy")
 	node, err := peers.Node("ws")
 	need.Met(t, err)
-	echo := filepath.Join(t.TempDir(), "echo")
-	build := exec.Command("go", "build", "-modfile=newest.mod", "-o", echo, "./examples/echo")
-	build.Dir = ".."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	echo := buildEcho(t)
 	t.Run("the proxy notices in time", func(t *testing.T) {
 		refused := rollingRestart(t, haproxy, node, echo, "check inter 50ms fall 1 rise 1", "-drain-wait", "1s", "-drain-window", "2s")
 		if len(refused) > 0 {
@@ -54,8 +48,8 @@ func TestRollingRestart(t *testing.T) {
 // rollingRestart returns the attempts that were refused, by what was told.
 func rollingRestart(t *testing.T, haproxy, node, echo, check string, flags ...string) (refused map[string]int) {
 	const clients = 200
-	servers := []*program{startServer(t, echo, freeAddr(t), flags), startServer(t, echo, freeAddr(t), flags)}
-	front := freeAddr(t)
+	servers := []*program{startServer(t, echo, need.FreeAddr(t), flags), startServer(t, echo, need.FreeAddr(t), flags)}
+	front := need.FreeAddr(t)
 	proxy := startProxy(t, haproxy, front, check, servers)
 	args := []string{"peers/rolling.mjs", fmt.Sprint(clients)}
 	for _, path := range []string{"/gorilla", "/coder", "/plain/gorilla", "/plain/coder"} {
@@ -94,22 +88,6 @@ func rollingRestart(t *testing.T, haproxy, node, echo, check string, flags ...st
 	t.Logf("%d connections, %d messages; ends %v, refused attempts %v, a client was away for %d ms at most",
 		seen.Opened, seen.Echoes, seen.Ends, seen.Refused, seen.Away)
 	return seen.Refused
-}
-
-// freeAddr is an address on which nobody listens, below the ports that the kernel
-// gives to connections: one of those could take it while its server is restarted.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		addr := fmt.Sprint("127.0.0.1:", 12000+rand.IntN(20000))
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			return addr
-		}
-		c.Close()
-	}
-	t.Fatal("no port is free")
-	return ""
 }
 
 // program is a running server.

@@ -109,13 +109,15 @@ var cuts = []struct {
 	{"between compressed fragments of which the first has all", whole(rawpeer.Fragments(compressed(), string(compressed().Payload), "")[0])},
 }
 
-// The ways in which a peer dies.
-var deaths = []struct {
+// A death is a way in which a peer dies.
+type death struct {
 	name    string
 	schemes []string
 	end     func(*visitor) error
 	eof     error // what the guard reads, nil: something that is not an end of the stream
-}{
+}
+
+var deaths = []death{
 	{"FIN", []string{"ws", "wss"}, func(v *visitor) error { return v.CloseWrite() }, io.EOF},
 	{"FIN below TLS", []string{"wss"}, func(v *visitor) error { return v.TCP.CloseWrite() }, io.EOF},
 	{"FIN inside a TLS record", []string{"wss"}, func(v *visitor) error {
@@ -125,43 +127,47 @@ var deaths = []struct {
 	{"RST", []string{"ws", "wss"}, func(v *visitor) error { return v.Reset() }, nil},
 }
 
-// A message that the peer's death cut off is an error and never a message.
-func TestMessageCutOffByThePeersDeath(t *testing.T) {
+// eachDeath runs test with every death at every endpoint. What a handler has read is in got.
+func eachDeath(t *testing.T, test func(t *testing.T, s *site, e endpoint, death death, got <-chan received)) {
 	for _, scheme := range []string{"ws", "wss"} {
 		got := make(chan received, 1)
 		s := serve(t, scheme, closeguard.Options{}, collect(got))
 		for _, death := range deaths {
-			if !slices.Contains(death.schemes, scheme) {
-				continue
-			}
-			t.Run(scheme+" "+death.name, func(t *testing.T) {
-				each(t, func(t *testing.T, e endpoint) {
-					for _, c := range cuts {
-						t.Run(c.name, func(t *testing.T) {
-							p := s.dial(t, e, rawpeer.Deflate())
-							if err := errors.Join(p.WriteBytes(append(whole(rawpeer.Text("whole")), c.wire...)), death.end(p)); err != nil {
-								t.Fatal(err)
-							}
-							r := <-got
-							expectCutOff(t, e, r, death.eof)
-							if len(r.messages) > 1 || death.eof != nil && len(r.messages) == 0 || len(r.messages) == 1 && r.messages[0] != "whole" {
-								t.Errorf("messages %.40q, want only the whole one", r.messages)
-							}
-							expectDropped(t, p.event(t), death.eof == nil)
-							if death.eof != nil { // a peer that ended its own direction only
-								p.ReadUntilEnd()
-								for _, f := range p.Frames {
-									if f.Opcode != rawpeer.OpPong {
-										t.Errorf("the server sent %s", f)
-									}
-								}
-							}
-						})
-					}
+			if slices.Contains(death.schemes, scheme) {
+				t.Run(scheme+" "+death.name, func(t *testing.T) {
+					each(t, func(t *testing.T, e endpoint) { test(t, s, e, death, got) })
 				})
-			})
+			}
 		}
 	}
+}
+
+// A message that the peer's death cut off is an error and never a message.
+func TestMessageCutOffByThePeersDeath(t *testing.T) {
+	eachDeath(t, func(t *testing.T, s *site, e endpoint, death death, got <-chan received) {
+		for _, c := range cuts {
+			t.Run(c.name, func(t *testing.T) {
+				p := s.dial(t, e, rawpeer.Deflate())
+				if err := errors.Join(p.WriteBytes(append(whole(rawpeer.Text("whole")), c.wire...)), death.end(p)); err != nil {
+					t.Fatal(err)
+				}
+				r := <-got
+				expectCutOff(t, e, r, death.eof)
+				if len(r.messages) > 1 || death.eof != nil && len(r.messages) == 0 || len(r.messages) == 1 && r.messages[0] != "whole" {
+					t.Errorf("messages %.40q, want only the whole one", r.messages)
+				}
+				expectDropped(t, p.event(t), death.eof == nil)
+				if death.eof != nil { // a peer that ended its own direction only
+					p.ReadUntilEnd()
+					for _, f := range p.Frames {
+						if f.Opcode != rawpeer.OpPong {
+							t.Errorf("the server sent %s", f)
+						}
+					}
+				}
+			})
+		}
+	})
 }
 
 // A message that our own Close cuts off, between two reads of the library's, is an
@@ -257,38 +263,27 @@ func expectDropped(t *testing.T, ev closeguard.CloseEvent, reset bool) {
 
 // Between two messages the end of the stream is what it is without the guard.
 func TestPeersDeathBetweenMessages(t *testing.T) {
-	for _, scheme := range []string{"ws", "wss"} {
-		got := make(chan received, 1)
-		s := serve(t, scheme, closeguard.Options{}, collect(got))
-		for _, death := range deaths {
-			if !slices.Contains(death.schemes, scheme) {
-				continue
-			}
-			t.Run(scheme+" "+death.name, func(t *testing.T) {
-				each(t, func(t *testing.T, e endpoint) {
-					p := s.dial(t, e)
-					p.send(t, rawpeer.Text("whole"))
-					if err := death.end(p); err != nil {
-						t.Fatal(err)
-					}
-					r := <-got
-					var ce *gorilla.CloseError
-					switch {
-					case death.eof == nil:
-						if !errors.Is(r.err, syscall.ECONNRESET) {
-							t.Errorf("error %v, want a reset", r.err)
-						}
-					case e.Library == "coder", death.eof == io.ErrUnexpectedEOF:
-						if !errors.Is(r.err, death.eof) {
-							t.Errorf("error %v, want %v", r.err, death.eof)
-						}
-					case !errors.As(r.err, &ce) || ce.Code != 1006:
-						t.Errorf("error %v, want the library's 1006", r.err)
-					}
-					expectEvent(t, e, r.err)
-					expectDropped(t, p.event(t), death.eof == nil)
-				})
-			})
+	eachDeath(t, func(t *testing.T, s *site, e endpoint, death death, got <-chan received) {
+		p := s.dial(t, e)
+		p.send(t, rawpeer.Text("whole"))
+		if err := death.end(p); err != nil {
+			t.Fatal(err)
 		}
-	}
+		r := <-got
+		var ce *gorilla.CloseError
+		switch {
+		case death.eof == nil:
+			if !errors.Is(r.err, syscall.ECONNRESET) {
+				t.Errorf("error %v, want a reset", r.err)
+			}
+		case e.Library == "coder", death.eof == io.ErrUnexpectedEOF:
+			if !errors.Is(r.err, death.eof) {
+				t.Errorf("error %v, want %v", r.err, death.eof)
+			}
+		case !errors.As(r.err, &ce) || ce.Code != 1006:
+			t.Errorf("error %v, want the library's 1006", r.err)
+		}
+		expectEvent(t, e, r.err)
+		expectDropped(t, p.event(t), death.eof == nil)
+	})
 }

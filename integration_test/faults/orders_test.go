@@ -51,27 +51,13 @@ var orders = []order{
 	{"writeBeside", func(_ *http.Request, s socket) (bool, error) { return true, sockets.Talk(s, 5*time.Millisecond) }},
 }
 
-// echo sends messages back, n of them or, if n is negative, until it fails.
-func echo(s socket, n int) error {
-	for ; n != 0; n-- {
-		text, message, err := s.Read()
-		if err != nil {
-			return err
-		}
-		if err := s.Write(text, message); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // obey is the crowd's handler.
 func obey(r *http.Request, s socket) error {
 	after, err := strconv.Atoi(r.URL.Query().Get("after"))
 	if err != nil {
 		return err
 	}
-	if err := echo(s, after); err != nil {
+	if err := sockets.Echo(s, after); err != nil {
 		return err
 	}
 	for _, o := range orders {
@@ -81,7 +67,7 @@ func obey(r *http.Request, s socket) error {
 		if leave, err := o.do(r, s); leave {
 			return err
 		}
-		return echo(s, -1)
+		return sockets.Echo(s, -1)
 	}
 	return errors.New("an order that nobody knows")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
 	"github.com/closeguard/ws/integration_test/record"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // While the application doesn't read, the kernel tells a ping of the guard's how
@@ -25,8 +26,8 @@ func TestKernelTellsAPing(t *testing.T) {
 		then   func(socket) error // what the application does when the ping has failed
 		cause  error
 	}{
-		{"partition, then a read", cut, func(s socket) error { return echo(s, 1) }, syscall.ETIMEDOUT},
-		{"our socket killed, then a read", (*cable).killOurs, func(s socket) error { return echo(s, 1) }, syscall.ECONNABORTED},
+		{"partition, then a read", cut, func(s socket) error { return sockets.Echo(s, 1) }, syscall.ETIMEDOUT},
+		{"our socket killed, then a read", (*cable).killOurs, func(s socket) error { return sockets.Echo(s, 1) }, syscall.ECONNABORTED},
 		{"our socket killed, then a write", (*cable).killOurs, func(s socket) error { return s.Write(true, []byte("hello")) }, syscall.ECONNABORTED},
 	} {
 		for _, e := range endpoints[:4] {

@@ -16,6 +16,7 @@ import (
 	"github.com/closeguard/ws/closeguard"
 	"github.com/closeguard/ws/integration_test/rawpeer"
 	"github.com/closeguard/ws/integration_test/record"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // TestMain lets many connections wait at the same time: most of the time
@@ -188,16 +189,16 @@ func (f *fault) run(t *testing.T, ns *namespace, m moment, endpoint string) {
 	if f.pinged(m) && f.kernel == 0 {
 		opts.PingInterval, opts.PingTimeout = 500*time.Millisecond, time.Second
 	}
-	sockets := make(chan socket, 1)
+	opened := make(chan socket, 1)
 	s.open(ns, opts, func(_ *http.Request, conn socket) error {
-		sockets <- conn
+		opened <- conn
 		<-s.reads
 		if f.pinged(m) && f.kernel > 0 {
 			if err := conn.Write(true, []byte("is anybody there?")); err != nil {
 				return err
 			}
 		}
-		return echo(conn, -1)
+		return sockets.Echo(conn, -1)
 	})
 	path := endpoint + "/1"
 	var err error
@@ -205,7 +206,7 @@ func (f *fault) run(t *testing.T, ns *namespace, m moment, endpoint string) {
 		t.Fatal(err)
 	}
 	defer s.peer.TCP.Close()
-	s.socket, s.record = <-sockets, s.server.Of(path)
+	s.socket, s.record = <-opened, s.server.Of(path)
 	if f.kernel > 0 {
 		s.control(func(fd int) error {
 			return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(f.kernel.Milliseconds()))

@@ -30,19 +30,7 @@ type served struct {
 
 var errFailed = errors.New("no database")
 
-// echo sends messages back, n of them or, if n is negative, until it fails.
-func (s *served) echo(n int) error {
-	for ; n != 0; n-- {
-		text, message, err := s.Read()
-		if err != nil {
-			return err
-		}
-		if err := s.Write(text, message); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (s *served) echo(n int) error { return sockets.Echo(s, n) }
 
 // outside does something from another goroutine, a moment later.
 func (s *served) outside(do func()) {

@@ -1,6 +1,6 @@
-// Package need is about what tests need of the machine: programs, rights, limits. Where
-// that is missing a test is skipped by name; in CI, where the environment has CI set, it
-// fails.
+// Package need is about what tests need of the machine: programs, rights, limits, free
+// addresses. Where that is missing a test is skipped by name; in CI, where the environment
+// has CI set, it fails.
 package need
 
 import (

@@ -2,17 +2,13 @@ package proxies
 
 import (
 	"bytes"
-	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"text/template"
@@ -63,7 +59,7 @@ func (p *proxy) start(t *testing.T, backend string, idle int) *running {
 	dir := t.TempDir()
 	r := &running{
 		proxy:    p,
-		settings: settings{Dir: dir, Modules: modules, Front: freeAddr(t), Backend: backend, Idle: idle},
+		settings: settings{Dir: dir, Modules: modules, Front: need.FreeAddr(t), Backend: backend, Idle: idle},
 		file:     filepath.Join(dir, "proxy.conf"),
 		log:      filepath.Join(dir, "proxy.log"),
 		gone:     make(chan struct{}),
@@ -198,28 +194,4 @@ func (r *running) wrote() string {
 		return err.Error()
 	}
 	return string(text)
-}
-
-// taken are the addresses that were given away: some proxies share a port
-// without a word.
-var taken sync.Map
-
-// freeAddr is an address on which nobody listens, below the ports that the
-// kernel gives to connections. Nobody listens on it to find that out either:
-// the child of another test, on its way to exec, would go on listening.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		addr := fmt.Sprint("127.0.0.1:", 12000+rand.IntN(20000))
-		if _, again := taken.LoadOrStore(addr, nil); again {
-			continue
-		}
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			return addr
-		}
-		c.Close()
-	}
-	t.Fatal("no port is free")
-	return ""
 }

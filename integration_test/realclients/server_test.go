@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -73,17 +71,8 @@ func serve(t *testing.T, scheme string) *site {
 	for _, e := range settings.Endpoints() {
 		mux.Handle(e.Path+"/{id}", e.Serve(guard, func(r *http.Request, c sockets.Socket) error { return s.run(r, socket{c, e.Adapter}) }))
 	}
-	server := httptest.NewUnstartedServer(mux)
-	if scheme == "wss" {
-		server.StartTLS()
-	} else {
-		server.Start()
-	}
-	t.Cleanup(func() {
-		guard.Close()
-		server.Close()
-	})
-	s.url = "ws" + strings.TrimPrefix(server.URL, "http")
+	s.url = sockets.Serve(t, scheme, mux)
+	t.Cleanup(func() { guard.Close() })
 	return s
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/integration_test/sockets"
 )
 
 // An app is what the application does: how it reads, and what it does when the
@@ -151,7 +152,7 @@ func (a app) run(s *acting) error {
 		}
 		if a.reads == one && len(s.held) > 0 {
 			s.held = nil
-			s.others.Go(func() { ended <- echo(s) })
+			s.others.Go(func() { ended <- sockets.Echo(s, -1) })
 		}
 	}
 	if a.reads != never {
@@ -173,7 +174,7 @@ func (a app) run(s *acting) error {
 func (a app) read(s *acting, got chan struct{}) error {
 	switch a.reads {
 	case echoes:
-		return echo(s)
+		return sockets.Echo(s, -1)
 	case discards:
 		for {
 			if _, _, err := s.Read(); err != nil {
@@ -189,17 +190,5 @@ func (a app) read(s *acting, got chan struct{}) error {
 		close(got)
 		<-s.hold
 		return nil
-	}
-}
-
-func echo(s socket) error {
-	for {
-		text, message, err := s.Read()
-		if err != nil {
-			return err
-		}
-		if err := s.Write(text, message); err != nil {
-			return err
-		}
 	}
 }

@@ -91,12 +91,29 @@ func (s Coder) CloseWith(code int, reason string) error {
 // Close is [Socket]'s.
 func (s Coder) Close() error { return s.Conn.CloseNow() }
 
-// Talk reads until that fails while another goroutine writes, one message after each
-// pause until that fails.
-func Talk(s interface {
+// Messages are what Echo and Talk need of a Socket.
+type Messages interface {
 	Read() (text bool, message []byte, err error)
 	Write(text bool, message []byte) error
-}, pause time.Duration) error {
+}
+
+// Echo sends messages back, n of them or, if n is negative, until it fails.
+func Echo(s Messages, n int) error {
+	for ; n != 0; n-- {
+		text, message, err := s.Read()
+		if err != nil {
+			return err
+		}
+		if err := s.Write(text, message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Talk reads until that fails while another goroutine writes, one message after each
+// pause until that fails.
+func Talk(s Messages, pause time.Duration) error {
 	over := make(chan struct{})
 	var writing sync.WaitGroup
 	writing.Go(func() {
