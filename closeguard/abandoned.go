@@ -7,7 +7,7 @@ import (
 )
 
 // A Conn that the program has dropped is found by the weak pointer that its link has.
-// When to look the collector tells: it has found a mark that nothing holds. One mark is
+// The collector tells when to look: it finds a mark that nothing holds. One mark is
 // enough for all connections. A finalizer for each costs more memory, and time: the
 // runtime searches a list of all that lie in the same 8 KiB of memory, when one is set
 // and when it is taken back.
@@ -15,8 +15,8 @@ import (
 // mark is what the collector finds each time.
 type mark struct{ guard *Guard }
 
-// lookLater looks for dropped Conns each time that the collector has, as long as there are links.
-// The guard's mu is held.
+// lookLater has dropped Conns looked for behind each collection, as long as there are
+// links. The guard's mu is held.
 func (g *Guard) lookLater() {
 	if !g.marked {
 		g.marked = true

@@ -64,8 +64,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 
 // Close is what a library does when it is done with the connection. Blocked
 // calls of Read and Write return, and so do all later ones, with an error that
-// is net.ErrClosed. If no Close frame was sent, one is (Options.BareClose), and
-// the guard finishes the closing handshake in the background.
+// is net.ErrClosed. If no Close frame was sent, Options.BareClose says whether one
+// is; if one is or was, the guard finishes the closing handshake in the background.
 func (c *Conn) Close() error {
 	defer runtime.KeepAlive(c)
 	return c.link.close(cause.BareClose)

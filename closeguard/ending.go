@@ -118,7 +118,8 @@ func (e *ending) noteBegin() {
 	}
 }
 
-// noteEnd does what is due once when our Close is out, or TCP closed.
+// noteEnd wakes who waits for our Close if that is out, and does once what is due when
+// TCP is closed.
 func (l *link) noteEnd() {
 	e := l.end
 	e.ours.wake()

@@ -76,7 +76,7 @@ func (f ObserverFunc) Observe(ctx context.Context, ev Event) { f(ctx, ev) }
 type ConnInfo struct {
 	Number      uint64      // counts the guard's connections from 1 on; 0: it never opened
 	Role        Role        // ours
-	Guarded     bool        // false: only what a library told is known
+	Guarded     bool        // false: it never opened, or only what a library told is known
 	Remote      string      // the peer's address, see Options.Remote
 	Route       string      // the pattern that the request matched, see Options.Route
 	Path        string      // of the request's URL, cut at 256 bytes
@@ -96,8 +96,12 @@ type Opened struct{ ConnInfo }
 type Refused struct {
 	ConnInfo
 
-	Status int   // the answer's status code; 0: the connection was closed without one
-	Err    error // ErrShutdown if the guard refused, who hides http.Hijacker if that is known; else nil: the program did
+	Status int // the answer's status code; 0: the connection was closed without one
+
+	// Err is ErrShutdown if the guard refused, and says what kept the WebSocket from
+	// opening if that is known, such as who hides http.Hijacker. nil: the program
+	// refused.
+	Err error
 }
 
 // Progress says how far a shutdown is. It is told once a second while a

@@ -38,8 +38,8 @@ const logGroup = "websocket"
 //
 // The level goes by fault. Error: panics, a 1011 that we began, an illegal Close that
 // we intended. Warn: 1002, 1003, 1007, 1009 and 1010 either way, a broken rule of
-// framing, an unanswered Close, a Close that could not be sent, a limit that was
-// reached. Debug: an opened connection. Info: all else, peers that vanish included.
+// framing, an unanswered Close, a Close that could not be sent, a limit of the closing
+// handshake. Debug: an opened connection. Info: all else, peers that vanish included.
 // On a connection that isn't guarded a missing answer is no fault: libraries hide what
 // they answer.
 //

@@ -16,7 +16,7 @@ type opening struct {
 	ctx      context.Context // that the request came with
 	upgrade  upgrade         // a server's, of a request
 	head     wire.Head       // of the answer
-	early    []byte          // what the peer sent before the 101 was out
+	early    []byte          // what the peer sent before the 101 was out; to a client, behind it
 	proxy    proxy           // of a client
 	inTheWay error           // says who is in the way of a WebSocket
 }
@@ -77,9 +77,8 @@ func (o *opening) asks(p []byte) {
 }
 
 // writeUnlocking is a Write of a server's library, with mu and the direction's lock,
-// which it gives back. The way
-// from here to the transport is short, because an idle connection's stack is never
-// deeper, and doubles for one that is a little deeper.
+// which it gives back. The way from here to the transport is short, because an idle
+// connection's stack is never deeper, and doubles for one that is a little deeper.
 func (o *opening) writeUnlocking(p []byte) (n int, err error) {
 	l := o.link
 	defer l.mu.Unlock()

@@ -21,7 +21,8 @@ type Options struct {
 	Observers []Observer
 
 	// CloseIdle is how long, from our Close on, the peer may send no byte
-	// before the connection is ended. Default 0: 5 s, or CloseTimeout if that
+	// before the connection is ended. On Linux a peer that still takes what was
+	// sent before our Close is there, too. Default 0: 5 s, or CloseTimeout if that
 	// is shorter.
 	CloseIdle time.Duration
 
@@ -78,7 +79,8 @@ type Options struct {
 
 	// IdleTimeout is how long no part of a data frame may go either way before
 	// the connection is closed with the cause ErrIdleTimeout. A Write counts
-	// when it begins and when it returns. Default 0: for ever.
+	// when it begins and when it returns. While the program doesn't read, what lies
+	// unread counts as well, on Linux. Default 0: for ever.
 	IdleTimeout time.Duration
 
 	// MaxAge is how long a connection may be open before it is closed with the

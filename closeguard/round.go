@@ -33,7 +33,7 @@ func newRound(g *Guard, why cause.Cause, within bool) *round {
 
 // isWithin reports whether the caller is a handler or an observer, which must not
 // wait for its own return, nor for that of another one that may wait for it. The
-// context tells, and where it is another one, the stack.
+// context tells, or the stack if the caller gives a context of its own.
 func isWithin(ctx context.Context) bool {
 	return linkFrom(ctx) != nil || onStack(512, ourFunctions+"connDriver.Serve", ourFunctions+"(*Guard).upgrade", ourFunctions+"(*Guard).observeFrom")
 }
@@ -148,7 +148,7 @@ func (r *round) wakeIfDone() {
 	}
 }
 
-// remaining are the connections that have not ended.
+// remaining are the connections that the round still waits for.
 func (r *round) remaining() []*link {
 	r.mu.Lock()
 	defer r.mu.Unlock()

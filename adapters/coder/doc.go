@@ -7,5 +7,6 @@
 // library, so that nothing gets round them: not a promoted method, and not
 // what the library sends by itself. What the adapter adds is that an illegal
 // code or reason is an error before anything is sent, and the connection stays
-// usable; and that a connection that a context ended gets no Close frame.
+// usable; and that a connection that a context ended gets no Close frame that nobody
+// chose.
 package coder

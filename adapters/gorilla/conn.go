@@ -71,8 +71,8 @@ func (c *Conn) CloseWith(ctx context.Context, code closeguard.Code, reason strin
 }
 
 // Close closes TCP, as the library's method does. If no Close frame was sent,
-// the guard sends closeguard.Options.BareClose and finishes the closing
-// handshake in the background. Inside a Handler's function it only wakes the
+// closeguard.Options.BareClose says whether one is; if one is or was, the guard finishes
+// the closing handshake in the background. Inside a Handler's function it only wakes the
 // reader: the frame is chosen when the function returns.
 func (c *Conn) Close() error {
 	err := c.Conn.Close()

@@ -71,9 +71,9 @@ type Conn interface {
 	Guard() Guard
 
 	// Begin begins a call of the library. The ctx is the one that the library is
-	// given and closes the connection for when it ends; nil if it takes none. A
-	// connection that a context ended gets no Close of the guard's making, but that of
-	// a cause that is a closeguard.Error, and for a second the program's.
+	// given and closes the connection for when it ends; nil if it takes none. The
+	// guard makes up no Close then: if the context's cause is a closeguard.Error, that
+	// is sent; else the program has a second in which it can still send one.
 	Begin(ctx context.Context) Call
 
 	// CheckClose reads the payload of a Close that the program wants to send. The

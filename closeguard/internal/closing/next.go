@@ -157,7 +157,7 @@ func (m *Machine) awaitsPanic(app App, now time.Duration) bool {
 // Whose turn it is where no alarm is needed.
 const (
 	ProgramsTurn   time.Duration = 0  // the library or the handler has a call to make, or is in one
-	TransportsTurn time.Duration = -1 // the guard is in a call of the transport's that an alarm ends
+	TransportsTurn time.Duration = -1 // the guard is in a call of the transport's that a timer of its own ends
 )
 
 // alarm is what the machine waits for no longer.

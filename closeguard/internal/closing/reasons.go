@@ -52,7 +52,7 @@ func (r Reasons) Telling() Reasons {
 // ofTransport reports whether the reason is how TCP ended, or why it was given up.
 func (r Reason) ofTransport() bool { return r.rank() == rankTransport }
 
-// SaysNoMoreThanWords reports whether what the library says tells more.
+// SaysNoMoreThanWords reports whether what the library says tells as much, or more.
 func (r Reason) SaysNoMoreThanWords() bool { return r.rank() >= rankWords }
 
 // rank orders reasons by how much they tell; the first tells most.

@@ -28,7 +28,7 @@ const (
 	None    OutState = iota // there is none
 	Pending                 // it waits for the end of a frame
 	Sending                 // it is with the transport
-	Unknown                 // it was when the connection was cut: the transport will tell
+	Unknown                 // it was with the transport when the connection was cut, which will tell
 	Sent                    // it is on the wire
 	Lost                    // it couldn't be sent
 
