@@ -202,6 +202,23 @@ func TestSendersElsewhere(t *testing.T) {
 	}
 }
 
+// The server of npm's ws echoes, and at /flood closes after 16 messages.
+func TestServeWS(t *testing.T) {
+	url := "ws://" + peertest.Serve(t, "ws")
+	eachClient(t, func(t *testing.T, c *peers.Client) {
+		r := run(t, c, peers.Job{Kind: peers.Text, URL: url, Texts: []string{"hello"}, Answers: 1})
+		expectClose(t, r, 1000, "")
+		if len(r.Messages) != 1 || r.Messages[0] != "hello" {
+			t.Errorf("answers %q, want hello", r.Messages)
+		}
+		r = run(t, c, peers.Job{Kind: peers.Flood, URL: url + "/flood"})
+		expectClose(t, r, 1008, "too fast")
+		if len(r.Messages) > 0 {
+			t.Errorf("answers %q, want none", r.Messages)
+		}
+	})
+}
+
 func TestOffers(t *testing.T) {
 	for _, tt := range []struct {
 		client     string
