@@ -212,10 +212,10 @@ func TestServeWS(t *testing.T) {
 			t.Errorf("answers %q, want hello", r.Messages)
 		}
 		r = run(t, c, peers.Job{Kind: peers.Flood, URL: url + "/flood"})
-		expectClose(t, r, 1008, "too fast")
-		if len(r.Messages) > 0 {
-			t.Errorf("answers %q, want none", r.Messages)
+		if n := len(r.Messages); n > 0 {
+			t.Fatalf("%d answers, want none", n)
 		}
+		expectClose(t, r, 1008, "too fast")
 	})
 }
 
