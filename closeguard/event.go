@@ -83,6 +83,7 @@ type ConnInfo struct {
 	Subprotocol string      // agreed on in the opening handshake
 	Offered     []string    // the subprotocols that the client offered a server, if none was agreed on
 	Attrs       []slog.Attr // from Options.Attrs and Handle.SetAttrs
+	Keys        []string    // from Handle.SetKeys; not in log lines
 }
 
 // Opened says that an opening handshake has succeeded: the whole head of a 101
@@ -178,7 +179,7 @@ func clone[T any](p *T) *T {
 func (i ConnInfo) Connection() ConnInfo { return i.clone() }
 
 func (i ConnInfo) clone() ConnInfo {
-	i.Attrs, i.Offered = slices.Clone(i.Attrs), slices.Clone(i.Offered)
+	i.Attrs, i.Offered, i.Keys = slices.Clone(i.Attrs), slices.Clone(i.Offered), slices.Clone(i.Keys)
 	return i
 }
 

@@ -81,7 +81,7 @@ func (l *link) info() ConnInfo {
 		Path:    l.path,
 	}
 	if l.labels != nil {
-		info.Subprotocol, info.Attrs = l.labels.subprotocol, l.labels.attrs
+		info.Subprotocol, info.Attrs, info.Keys = l.labels.subprotocol, l.labels.attrs, l.labels.keys
 		if l.labels.offered != nil {
 			info.Offered = *l.labels.offered
 		}

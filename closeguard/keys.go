@@ -5,11 +5,11 @@ import (
 	"slices"
 
 	"github.com/closeguard/ws/closeguard/cause"
-	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // SetKeys sets the keys by which [Guard.CloseKey] finds the connection, such as
-// "user:42", in place of those it had. It may be called before the 101.
+// "user:42", in place of those it had. It may be called before the 101; after the end
+// it changes nothing.
 func (h *Handle) SetKeys(keys ...string) {
 	if h != nil {
 		h.link.guard.setKeys(h.link, keys)
@@ -21,8 +21,11 @@ func (g *Guard) setKeys(l *link, keys []string) {
 	defer l.mu.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if l.ended.final() || l.phase == phasePassthrough {
+		return // nobody would take them out again
+	}
 	g.unkey(l)
-	if l.machine().Stage() == closing.Reported || l.phase == phasePassthrough || len(keys) == 0 {
+	if l.labels == nil && len(keys) == 0 {
 		return
 	}
 	l.needLabels().keys = slices.Clone(keys)
@@ -34,7 +37,8 @@ func (g *Guard) setKeys(l *link, keys []string) {
 	}
 }
 
-// unkey forgets the keys of a connection, with the guard's mu held.
+// unkey makes a connection one that no key finds, with the guard's mu held. Its events
+// still tell the keys.
 func (g *Guard) unkey(l *link) {
 	if l.labels == nil {
 		return
@@ -45,7 +49,6 @@ func (g *Guard) unkey(l *link) {
 			delete(g.keys, k)
 		}
 	}
-	l.labels.keys = nil
 }
 
 // CloseKey closes all open connections that have the key with the frame, and
