@@ -1,0 +1,164 @@
+package debug
+
+import (
+	"fmt"
+	"hash/maphash"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// viewers are those who are kept up to date.
+type viewers struct {
+	mu      sync.Mutex
+	n       int
+	servers map[*http.Server]chan struct{} // closed when it shuts down
+}
+
+const (
+	maxViewers = 32               // at the same time
+	pace       = time.Second      // between two updates
+	share      = 20               // of the time at most one part is spent on an update
+	patience   = 30 * time.Second // with a viewer that takes nothing
+	lastPace   = pace / 4         // when the server shuts down: it waits
+	lastWait   = 2 * time.Second  // for another connection to end then
+)
+
+func (v *viewers) enter() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.n == maxViewers {
+		return false
+	}
+	v.n++
+	return true
+}
+
+func (v *viewers) leave() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.n--
+}
+
+// stopping is closed when the request's server shuts down, which would wait for a
+// stream until its context ends. A program has few servers.
+func (v *viewers) stopping(r *http.Request) <-chan struct{} {
+	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok {
+		return nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c, ok := v.servers[server]
+	if !ok {
+		c = make(chan struct{})
+		if v.servers == nil {
+			v.servers = make(map[*http.Server]chan struct{})
+		}
+		v.servers[server] = c
+		server.RegisterOnShutdown(sync.OnceFunc(func() { close(c) }))
+	}
+	return c
+}
+
+// update is what a viewer is sent.
+type update struct {
+	Sections map[string]string `json:"sections,omitempty"` // the HTML of those that have changed, by id
+	Missed   int               `json:"missed,omitempty"`   // updates that were due while the viewer took none
+}
+
+// live sends a view's sections as they change, as server-sent events. Nothing waits in
+// a queue: each update is made of what is known when it is sent, so a slow viewer
+// misses some, is told how many, and costs nobody anything.
+func (s *site) live(w http.ResponseWriter, r *http.Request, q *query, stopping <-chan struct{}) {
+	view, ok := views[q.text("view")]
+	if !ok {
+		s.fail(w, http.StatusNotFound, "There is no such view.")
+		return
+	}
+	if !s.page.viewers.enter() {
+		w.Header().Set("Retry-After", "60")
+		s.fail(w, http.StatusServiceUnavailable, fmt.Sprintf("%d viewers are kept up to date already. The pages themselves work.", maxViewers))
+		return
+	}
+	defer s.page.viewers.leave()
+	if view(s, q); q.bad != nil {
+		s.fail(w, http.StatusBadRequest, q.bad.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx's word for a stream
+	st := stream{w: w, control: http.NewResponseController(w), seed: maphash.MakeSeed(), sent: make(map[string]uint64)}
+	left, until := 0, time.Time{}
+	stop := stopping
+	for {
+		began := time.Now()
+		up, err := st.changes(view(s, q))
+		spent := time.Since(began)
+		if err != nil || st.send("update", up) != nil {
+			return
+		}
+		wait := max(pace, share*spent)
+		st.missed = int(time.Since(began) / wait)
+		if stop == nil && stopping != nil { // it shuts down
+			open := s.guard.Stats().Open
+			if open < left {
+				left, until = open, time.Now().Add(lastWait)
+			}
+			if open == 0 || !time.Now().Before(until) {
+				st.send("bye", struct{}{}) //nolint:errcheck // it ends anyway
+				return
+			}
+			wait = lastPace
+		}
+		next := time.NewTimer(max(0, wait-time.Since(began)%wait))
+		select {
+		case <-next.C:
+		case <-stop:
+			stop, left, until = nil, s.guard.Stats().Open, time.Now().Add(lastWait)
+		case <-r.Context().Done():
+		}
+		next.Stop()
+		if r.Context().Err() != nil {
+			return
+		}
+	}
+}
+
+// stream is a viewer's.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	seed    maphash.Seed
+	sent    map[string]uint64 // hashes of the sections that it has
+	missed  int
+}
+
+// changes is what has changed of a view since the last update.
+func (st *stream) changes(c content) (update, error) {
+	up := update{Sections: make(map[string]string), Missed: st.missed}
+	for _, id := range c.live {
+		html, err := render(id, c.data)
+		if err != nil {
+			return up, err
+		}
+		hash := maphash.String(st.seed, string(html))
+		if old, ok := st.sent[id]; !ok || old != hash {
+			up.Sections[id], st.sent[id] = string(html), hash
+		}
+	}
+	return up, nil
+}
+
+// send writes one event. JSON is one line, whatever is in it.
+func (st *stream) send(event string, v any) error {
+	text, err := toJSON(v)
+	if err != nil {
+		return err
+	}
+	st.control.SetWriteDeadline(time.Now().Add(patience)) //nolint:errcheck // not every writer has deadlines
+	if _, err := fmt.Fprintf(st.w, "event: %s\ndata: %s\n\n", event, text); err != nil {
+		return err
+	}
+	return st.control.Flush()
+}
