@@ -5,32 +5,20 @@ import (
 	"time"
 )
 
-// The chart's measures, in the units of its viewBox.
+// The chart's measures, in the units of its viewBox, which is stretched.
 const (
-	chartWidth, chartHeight = 720, 190
-	left, right             = 34, 4
-	top, bottom             = 8, 20
-	colours                 = 8 // the style has so many, and the last is for what is left
+	chartHeight = 100
+	pitch       = 10 // from one bucket to the next
+	gap         = 2
+	colours     = 8 // the style has so many, and the last is for what is left
 )
 
 // bar is the endings of one kind in one bucket.
 type bar struct {
-	X, Y, W, H float64
-	Colour     int
-	Words      string
-}
-
-// line is one of the chart's horizontal lines, and what stands beside it.
-type line struct {
-	Y    float64
-	Text string
-}
-
-// mark is a time below the chart.
-type mark struct {
-	X      float64
-	Text   string
-	Anchor string
+	X      int
+	Y, H   float64
+	Colour int
+	Words  string
 }
 
 // Shown are the series that have colours of their own, and one for the others.
@@ -61,10 +49,10 @@ func (c chart) highest() (most uint32) {
 	return most
 }
 
-// scale is the value of the topmost line: 1, 2, 5, 10, 20, 50 and so on.
+// scale is the value of the topmost line: 2, 4, 10, 20, 40, 100 and so on.
 func scale(most uint32) uint32 {
 	for unit := uint32(1); ; unit *= 10 {
-		for _, n := range []uint32{1, 2, 5} {
+		for _, n := range []uint32{2, 4, 10} {
 			if n*unit >= most || unit >= 1e9 {
 				return n * unit
 			}
@@ -74,7 +62,6 @@ func scale(most uint32) uint32 {
 
 // Bars are those of the chart.
 func (c chart) Bars() []bar {
-	const step = float64(chartWidth-left-right) / buckets
 	high := float64(scale(c.highest()))
 	var bars []bar
 	var stacked [buckets]float64
@@ -83,17 +70,32 @@ func (c chart) Bars() []bar {
 			if n == 0 {
 				continue
 			}
-			h := float64(n) / high * (chartHeight - top - bottom)
+			h := float64(n) / high * chartHeight
 			stacked[i] += h
-			from := c.Until.Add(-time.Duration((buckets-i)*c.Width) * time.Second)
-			bars = append(bars, bar{
-				X: left + float64(i)*step + 1, Y: chartHeight - bottom - stacked[i], W: step - 2, H: h,
-				Colour: colour,
-				Words:  fmt.Sprintf("%s %s: %d", from.Format("15:04:05"), s.Name, n),
-			})
+			bars = append(bars, bar{i*pitch + gap/2, chartHeight - stacked[i], h, colour, fmt.Sprintf("%s %s: %d", c.from(i).Format("15:04:05"), s.Name, n)})
 		}
 	}
 	return bars
+}
+
+// from is when a bucket begins.
+func (c chart) from(bucket int) time.Time {
+	return c.Until.Add(-time.Duration((buckets-bucket)*c.Width) * time.Second)
+}
+
+// Scale is what stands beside the lines, from the top.
+func (c chart) Scale() []string {
+	high := float64(scale(c.highest()))
+	return []string{fmt.Sprint(high), fmt.Sprint(high / 2), "0"}
+}
+
+// Times are when the chart begins and ends, and one in the middle.
+func (c chart) Times() []string {
+	layout := "15:04"
+	if c.Width < 60 {
+		layout = "15:04:05"
+	}
+	return []string{c.from(0).Format(layout), c.from(buckets / 2).Format(layout), c.Until.Format(layout)}
 }
 
 // row is what ended in one bucket.
@@ -106,7 +108,7 @@ type row struct {
 func (c chart) Rows() (rows []row) {
 	shown := c.Shown()
 	for i := buckets - 1; i >= 0; i-- {
-		r := row{From: c.Until.Add(-time.Duration((buckets-i)*c.Width) * time.Second)}
+		r := row{From: c.from(i)}
 		sum := uint32(0)
 		for _, s := range shown {
 			r.Counts = append(r.Counts, s.Counts[i])
@@ -117,31 +119,6 @@ func (c chart) Rows() (rows []row) {
 		}
 	}
 	return rows
-}
-
-// Lines are at nothing, half and all of the scale.
-func (c chart) Lines() []line {
-	high := scale(c.highest())
-	at := func(share float64) float64 { return top + (1-share)*(chartHeight-top-bottom) }
-	lines := []line{{at(0), "0"}, {at(1), fmt.Sprint(high)}}
-	if high%2 == 0 {
-		lines = append(lines, line{at(0.5), fmt.Sprint(high / 2)})
-	}
-	return lines
-}
-
-// Marks are the times at which the chart begins and ends, and one in the middle.
-func (c chart) Marks() []mark {
-	whole := time.Duration(buckets*c.Width) * time.Second
-	layout := "15:04"
-	if whole < time.Hour {
-		layout = "15:04:05"
-	}
-	return []mark{
-		{left, c.Until.Add(-whole).Format(layout), "start"},
-		{(left + chartWidth - right) / 2, c.Until.Add(-whole / 2).Format(layout), "middle"},
-		{chartWidth - right, c.Until.Format(layout), "end"},
-	}
 }
 
 // Spans are what the chart can show.

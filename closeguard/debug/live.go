@@ -88,6 +88,9 @@ func (s *site) live(w http.ResponseWriter, r *http.Request, q *query, stopping <
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx's word for a stream
+	if r.Method == http.MethodHead {
+		return
+	}
 	st := stream{w: w, control: http.NewResponseController(w), seed: maphash.MakeSeed(), sent: make(map[string]uint64)}
 	left, until := 0, time.Time{}
 	stop := stopping

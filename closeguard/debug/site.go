@@ -144,7 +144,7 @@ type section struct {
 }
 
 func (s *site) answerHTML(w http.ResponseWriter, view string, c *content, q *query) {
-	sh := sheet{Title: c.title, View: view, Zone: time.Now().Format("MST, UTC-07:00")}
+	sh := sheet{Title: c.title, View: view, Zone: time.Now().Format("MST (UTC-07:00)")}
 	sh.JSON = cmpOr(view, "index") + ".json" + q.with()
 	if len(c.live) > 0 && !c.missing {
 		sh.Live = "live" + q.with("view", view)
@@ -197,6 +197,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"see":       visible,
 	"age":       age,
 	"clock":     clock,
+	"exactly":   func(t time.Time) string { return t.Format("15:04:05.000") },
 	"stamp":     func(t time.Time) string { return t.Format(time.RFC3339) },
 	"kindName":  func(kind string) string { return kindNames[kind] },
 	"kindNames": func() []string { return eventKinds },
@@ -255,10 +256,8 @@ func visibleQuery(s string) string {
 // clock is a time of day, with the date if that isn't today.
 func clock(t time.Time) string {
 	layout := "15:04:05"
-	if y, m, d := t.Date(); !time.Now().Truncate(0).Equal(t) {
-		if ny, nm, nd := time.Now().Date(); y != ny || m != nm || d != nd {
-			layout = "2 Jan 15:04:05"
-		}
+	if t.Format(time.DateOnly) != time.Now().Format(time.DateOnly) {
+		layout = "2 Jan 15:04:05"
 	}
 	return t.Format(layout)
 }

@@ -3,6 +3,7 @@ package debug
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -80,6 +81,11 @@ func (v *storyView) tell(opened *record) {
 		v.add(r.Time, false, "ended", r.Words)
 	}
 	slices.SortStableFunc(v.Steps, func(a, b step) int { return a.Time.Compare(b.Time) })
+}
+
+// KickKeys are the keys by which connections can be closed: those that are whole.
+func (v *storyView) KickKeys() []string {
+	return slices.DeleteFunc(slices.Clone(v.Who.Keys), func(k string) bool { return strings.HasSuffix(k, "…") })
 }
 
 func (v *storyView) add(at time.Time, about bool, what, words string) {

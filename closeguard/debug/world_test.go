@@ -23,9 +23,9 @@ import (
 
 // world is a server whose WebSockets the page shows, in memory.
 type world struct {
-	t        *testing.T
-	guard    *closeguard.Guard
-	page     *debug.Page
+	t     *testing.T
+	guard *closeguard.Guard
+	page  *debug.Page
 	http.Handler
 	listener *closetest.Listener
 	server   *http.Server
