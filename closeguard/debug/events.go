@@ -35,7 +35,7 @@ func (s *site) events(q *query) content {
 		Events: []*record{},
 	}
 	from := q.number("from", 1<<62, 1<<62)
-	v.Limit = int(q.number("limit", 50, 1000))
+	v.Limit = int(q.number("limit", 50, maxRows))
 	all := s.page.events()
 	v.Kept = len(all)
 	for _, r := range all {

@@ -215,8 +215,11 @@ func (s *site) connections(q *query) content {
 		Idle:  q.seconds("idle"),
 		Age:   q.seconds("age"),
 		from:  q.place("from"),
-		limit: int(q.number("limit", 50, 1000)),
+		limit: int(q.number("limit", 50, maxRows)),
 	}}
 	v.found = s.find(&v.listing, now)
 	return content{title: "Open connections", data: v, fixed: []string{"connections-filter"}, live: []string{"connections"}}
 }
+
+// maxRows is how many rows a page has at most. Others are on the next one.
+const maxRows = 250

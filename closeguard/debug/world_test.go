@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -29,7 +30,10 @@ type world struct {
 	http.Handler
 	listener *closetest.Listener
 	server   *http.Server
+	name     chan func(*closeguard.Handle) // what "name" does to a connection
 }
+
+func (w *world) dial(ctx context.Context, _, _ string) (net.Conn, error) { return w.listener.Dial(ctx) }
 
 // inWorld runs f in a bubble, in which time costs nothing.
 func inWorld(t *testing.T, opts closeguard.Options, of debug.Options, f func(w *world)) {
@@ -40,15 +44,16 @@ func inWorld(t *testing.T, opts closeguard.Options, of debug.Options, f func(w *
 			t.Fatal(err)
 		}
 		opts.Observers = append(opts.Observers, page)
+		opts.Route = func(r *http.Request) string { return r.URL.Path }
 		opts.Remote = func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") }
 		guard, err := closeguard.New(opts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{t: t, guard: guard, page: page, Handler: page.Handler(guard), listener: closetest.Listen()}
+		w := &world{t: t, guard: guard, page: page, Handler: page.Handler(guard), listener: closetest.Listen(), name: make(chan func(*closeguard.Handle), 1)}
 		mux := http.NewServeMux()
 		upgrader := &websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }, Subprotocols: []string{"chat.v2"}}
-		mux.Handle("/", gorilla.Handler(guard, upgrader, obey))
+		mux.Handle("/", gorilla.Handler(guard, upgrader, w.obey))
 		mux.Handle("/debug/websockets/", w)
 		w.server = &http.Server{Handler: guard.Middleware(mux), ErrorLog: log.New(io.Discard, "", 0)}
 		go w.server.Serve(w.listener)
@@ -59,7 +64,7 @@ func inWorld(t *testing.T, opts closeguard.Options, of debug.Options, f func(w *
 }
 
 // obey names the user, who is a key, and does what the messages say.
-func obey(r *http.Request, c *gorilla.Conn) error {
+func (w *world) obey(r *http.Request, c *gorilla.Conn) error {
 	h := closeguard.FromContext(r.Context())
 	if user := r.FormValue("user"); user != "" {
 		h.SetAttrs(slog.String("user", user))
@@ -74,6 +79,8 @@ func obey(r *http.Request, c *gorilla.Conn) error {
 		switch order {
 		case "fail":
 			return errors.New(rest)
+		case "name":
+			(<-w.name)(h)
 		case "busy":
 			h.Busy()
 		case "close":
@@ -98,6 +105,7 @@ func (w *world) visit(path, remote string) *closetest.Peer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	synctest.Wait() // it has its number
 	return peer
 }
 
