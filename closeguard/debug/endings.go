@@ -51,9 +51,7 @@ type endings struct {
 
 // begin gives the registered codes their slots.
 func (e *endings) begin() {
-	for i, code := range []closeguard.Code{1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014} {
-		e.codes[i] = code
-	}
+	copy(e.codes[:], []closeguard.Code{1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 }
 
 func (e *endings) count(ev closeguard.CloseEvent, now time.Time) {

@@ -44,7 +44,7 @@ func (s *site) events(q *query) content {
 		}
 		v.Matched++
 		switch {
-		case r.Seq > uint64(from): //nolint:gosec // not negative
+		case r.Seq > uint64(from):
 		case len(v.Events) < v.Limit:
 			v.Events = append(v.Events, r)
 		case v.Next == 0:

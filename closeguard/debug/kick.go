@@ -60,7 +60,7 @@ func (s *site) kick(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if number != 0 {
 		result.Whom = "Connection " + strconv.FormatInt(number, 10)
-		report, err = s.guard.CloseFunc(ctx, func(i closeguard.ConnInfo) bool { return i.Number == uint64(number) }, frame) //nolint:gosec // not negative
+		report, err = s.guard.CloseFunc(ctx, func(i closeguard.ConnInfo) bool { return i.Number == uint64(number) }, frame)
 	} else {
 		result.Whom = "Connections with the key " + key
 		report, err = s.guard.CloseKey(ctx, key, frame)

@@ -114,11 +114,11 @@ func (q *query) place(name string) (p place) {
 func (l *listing) place(c *closeguard.OpenConn) place {
 	switch l.Order {
 	case oldest:
-		return place{int64(c.Number), c.Number} //nolint:gosec // counted from 1 on
+		return place{int64(c.Number), c.Number}
 	case silent:
 		return place{c.Heard.UnixNano(), c.Number}
 	default:
-		return place{-int64(c.Number), c.Number} //nolint:gosec // as above
+		return place{-int64(c.Number), c.Number}
 	}
 }
 

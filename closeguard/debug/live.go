@@ -1,6 +1,7 @@
 package debug
 
 import (
+	"context"
 	"fmt"
 	"hash/maphash"
 	"net/http"
@@ -91,38 +92,17 @@ func (s *site) live(w http.ResponseWriter, r *http.Request, q *query, stopping <
 	if r.Method == http.MethodHead {
 		return
 	}
-	st := stream{w: w, control: http.NewResponseController(w), seed: maphash.MakeSeed(), sent: make(map[string]uint64)}
-	left, until := 0, time.Time{}
-	stop := stopping
+	st := stream{w: w, control: http.NewResponseController(w), seed: maphash.MakeSeed(), sent: make(map[string]uint64), stopping: stopping}
 	for {
-		began := time.Now()
-		up, err := st.changes(view(s, q))
-		spent := time.Since(began)
-		if err != nil || st.send("update", up) != nil {
+		wait, err := st.update(func() content { return view(s, q) })
+		if err != nil {
 			return
 		}
-		wait := max(pace, share*spent)
-		st.missed = int(time.Since(began) / wait)
-		if stop == nil && stopping != nil { // it shuts down
-			open := s.guard.Stats().Open
-			if open < left {
-				left, until = open, time.Now().Add(lastWait)
-			}
-			if open == 0 || !time.Now().Before(until) {
-				st.send("bye", struct{}{}) //nolint:errcheck // it ends anyway
-				return
-			}
-			wait = lastPace
+		if st.isLast(s.guard.Stats().Open) {
+			st.send("bye", struct{}{}) //nolint:errcheck // it ends anyway
+			return
 		}
-		next := time.NewTimer(max(0, wait-time.Since(began)%wait))
-		select {
-		case <-next.C:
-		case <-stop:
-			stop, left, until = nil, s.guard.Stats().Open, time.Now().Add(lastWait)
-		case <-r.Context().Done():
-		}
-		next.Stop()
-		if r.Context().Err() != nil {
+		if !st.sleep(r.Context(), wait) {
 			return
 		}
 	}
@@ -135,6 +115,56 @@ type stream struct {
 	seed    maphash.Seed
 	sent    map[string]uint64 // hashes of the sections that it has
 	missed  int
+
+	stopping <-chan struct{} // closed when the server shuts down; nil: it has, or nobody tells
+	stopped  bool            // it shuts down
+	left     int             // connections that were open when the last of them ended
+	until    time.Time       // when to end if no other one does
+}
+
+// update sends what has changed, and returns how long to wait before the next one.
+func (st *stream) update(view func() content) (time.Duration, error) {
+	began := time.Now()
+	up, err := st.changes(view())
+	if err != nil {
+		return 0, err
+	}
+	every := max(pace, share*time.Since(began))
+	if err := st.send("update", up); err != nil {
+		return 0, err
+	}
+	took := time.Since(began)
+	st.missed = int(took / every)
+	return every - took%every, nil
+}
+
+// isLast reports whether the stream ends because the server shuts down. It goes on
+// while connections end: somebody may be watching that.
+func (st *stream) isLast(open int) bool {
+	if !st.stopped {
+		return false
+	}
+	if st.until.IsZero() || open < st.left {
+		st.left, st.until = open, time.Now().Add(lastWait)
+	}
+	return open == 0 || !time.Now().Before(st.until)
+}
+
+// sleep waits for the next update, and returns false if there is none.
+func (st *stream) sleep(ctx context.Context, wait time.Duration) bool {
+	if st.stopped {
+		wait = min(wait, lastPace)
+	}
+	next := time.NewTimer(wait)
+	defer next.Stop()
+	select {
+	case <-next.C:
+	case <-st.stopping:
+		st.stopping, st.stopped = nil, true
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // changes is what has changed of a view since the last update.

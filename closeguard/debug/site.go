@@ -209,7 +209,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 func render(name string, data any) (template.HTML, error) {
 	var b bytes.Buffer
 	err := templates.ExecuteTemplate(&b, name, data)
-	return template.HTML(b.String()), err //nolint:gosec // a template's output is HTML
+	return template.HTML(b.String()), err
 }
 
 var kindNames = map[string]string{

@@ -28,7 +28,7 @@ type step struct {
 
 func (s *site) story(q *query) content {
 	now := time.Now()
-	v := &storyView{base: s.base(q, now), Number: uint64(q.number("number", 0, 1<<62)), Kept: s.page.opts.Events, Steps: []step{}} //nolint:gosec // not negative
+	v := &storyView{base: s.base(q, now), Number: uint64(q.number("number", 0, 1<<62)), Kept: s.page.opts.Events, Steps: []step{}}
 	for c := range s.guard.Connections() {
 		if c.Number == v.Number {
 			live := s.conn(&c, now)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/closeguard/ws/adapters/zaplog"
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/debug"
 )
 
 func main() {
@@ -86,8 +87,12 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 
 	ended := new(closes)
+	page, err := debug.New(debug.Options{})
+	if err != nil {
+		return err
+	}
 	guard, err := closeguard.New(closeguard.Options{
-		Observers:   []closeguard.Observer{zaplog.Observer(logger), ended},
+		Observers:   []closeguard.Observer{zaplog.Observer(logger), ended, page},
 		Attrs:       attrs,
 		DrainWindow: s.end.window,
 
@@ -104,6 +109,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /readyz", &s.end)
+	mux.Handle("/debug/websockets/", page.Handler(guard)) // behind authentication where it isn't an example
 	mux.Handle("/", newHandler(guard, ended, s.limit))
 	server := &http.Server{
 		Handler:           mux,
