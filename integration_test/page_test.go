@@ -70,8 +70,9 @@ func TestPage(t *testing.T) {
 
 // tab is a page in Chromium, driven by its DevTools protocol.
 type tab struct {
-	ws   *websocket.Conn
-	last int // the number of the last call
+	ws         *websocket.Conn
+	last       int      // the number of the last call
+	complaints []string // of the page, once the domains Log and Runtime are enabled
 }
 
 // openTab starts Chromium with a page, for as long as the test runs.
@@ -143,9 +144,15 @@ func (b *tab) call(t *testing.T, method string, params any) json.RawMessage {
 			ID     int
 			Result json.RawMessage
 			Error  any
+			Method string
+			Params json.RawMessage
 		}
 		if err := b.ws.ReadJSON(&answer); err != nil {
 			t.Fatal(err)
+		}
+		switch answer.Method {
+		case "Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled":
+			b.complaints = append(b.complaints, string(answer.Params))
 		}
 		if answer.ID == b.last {
 			if answer.Error != nil {
