@@ -2,6 +2,7 @@ package debug
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -21,14 +22,28 @@ type bar struct {
 	Words  string
 }
 
-// Shown are the series that have colours of their own, and one for the others.
+// Shown are the series that have colours of their own, and one for the others. A series
+// keeps its colour whatever its rank is, where no other one has the same.
 func (c chart) Shown() []series {
-	if len(c.Series) <= colours {
-		return c.Series
+	shown := slices.Clone(c.Series[:min(len(c.Series), colours-1)])
+	byID := make([]*series, len(shown))
+	for i := range shown {
+		byID[i] = &shown[i]
 	}
-	shown := append([]series{}, c.Series[:colours-1]...)
-	rest := series{Name: fmt.Sprintf("%d more", len(c.Series)-colours+1), Counts: make([]uint32, buckets)}
-	for _, s := range c.Series[colours-1:] {
+	slices.SortFunc(byID, func(a, b *series) int { return a.id - b.id })
+	var taken [colours - 1]bool
+	for _, s := range byID {
+		s.Colour = s.id % len(taken)
+		for taken[s.Colour] {
+			s.Colour = (s.Colour + 1) % len(taken)
+		}
+		taken[s.Colour] = true
+	}
+	if len(shown) == len(c.Series) {
+		return shown
+	}
+	rest := series{Name: fmt.Sprintf("%d more", len(c.Series)-len(shown)), Counts: make([]uint32, buckets), Colour: colours - 1}
+	for _, s := range c.Series[len(shown):] {
 		rest.Total += s.Total
 		for i, n := range s.Counts {
 			rest.Counts[i] += n
@@ -65,14 +80,14 @@ func (c chart) Bars() []bar {
 	high := float64(scale(c.highest()))
 	var bars []bar
 	var stacked [buckets]float64
-	for colour, s := range c.Shown() {
+	for _, s := range c.Shown() {
 		for i, n := range s.Counts {
 			if n == 0 {
 				continue
 			}
 			h := float64(n) / high * chartHeight
 			stacked[i] += h
-			bars = append(bars, bar{i*pitch + gap/2, chartHeight - stacked[i], h, colour, fmt.Sprintf("%s %s: %d", c.from(i).Format("15:04:05"), s.Name, n)})
+			bars = append(bars, bar{i*pitch + gap/2, chartHeight - stacked[i], h, s.Colour, fmt.Sprintf("%s %s: %d", c.from(i).Format("15:04:05"), s.Name, n)})
 		}
 	}
 	return bars

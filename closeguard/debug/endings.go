@@ -94,6 +94,8 @@ func (e *endings) bucket(span int, now time.Time) *tally {
 
 // series is how many endings of one kind there were in each bucket, oldest first.
 type series struct {
+	id     int      // of the cause or the code's slot
+	Colour int      `json:"-"` // of those that are shown
 	Name   string   `json:"name"`
 	Words  string   `json:"-"`
 	Total  int      `json:"total"`
@@ -104,8 +106,8 @@ type series struct {
 func (e *endings) over(span int, byCode bool, now time.Time) []series {
 	e.bucket(span, now)
 	s := &e.spans[span]
-	count := func(name, words string, of func(*tally) uint32) (all series) {
-		all = series{Name: name, Words: words, Counts: make([]uint32, buckets)}
+	count := func(id int, name, words string, of func(*tally) uint32) (all series) {
+		all = series{id: id, Name: name, Words: words, Counts: make([]uint32, buckets)}
 		for i := range all.Counts {
 			all.Counts[i] = of(&s.buckets[(s.newest+1+int64(i))%buckets])
 			all.Total += int(all.Counts[i])
@@ -116,17 +118,17 @@ func (e *endings) over(span int, byCode bool, now time.Time) []series {
 	if byCode {
 		for i, code := range e.codes {
 			if code != 0 {
-				found = append(found, count(strconv.Itoa(int(code)), code.Name(), func(t *tally) uint32 { return t.codes[i] }))
+				found = append(found, count(i, strconv.Itoa(int(code)), code.Name(), func(t *tally) uint32 { return t.codes[i] }))
 			}
 		}
-		found = append(found, count("other", "codes", func(t *tally) uint32 { return t.codes[other] }))
+		found = append(found, count(other, "other", "codes", func(t *tally) uint32 { return t.codes[other] }))
 	} else {
 		for _, c := range cause.All() {
 			words := ""
 			if c == cause.None {
 				words = "by Close frames alone"
 			}
-			found = append(found, count(c.String(), words, func(t *tally) uint32 { return t.causes[min(int(c), causes-1)] }))
+			found = append(found, count(int(c), c.String(), words, func(t *tally) uint32 { return t.causes[min(int(c), causes-1)] }))
 		}
 	}
 	found = slices.DeleteFunc(found, func(s series) bool { return s.Total == 0 })
