@@ -27,7 +27,7 @@ import (
 // Options are what a [Page] is made with. The zero value is all defaults.
 type Options struct {
 	// Events is how many events are kept of each of three kinds: openings, refusals and
-	// endings. An older one makes way. One is 0.5 to 1 KiB as a rule, and at most 16 KiB if
+	// endings. An older one makes way. One is 0.5 to 1 KiB as a rule, and at most 20 KiB if
 	// everything in it is as long as is kept. Default 0: 1000.
 	Events int
 

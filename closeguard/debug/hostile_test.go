@@ -160,7 +160,7 @@ func TestNothingGrowsWithWhatPeersChoose(t *testing.T) {
 	if grown := int64(heap()) - int64(before); grown > 256<<10 {
 		t.Errorf("it has grown by %d bytes", grown)
 	}
-	if before > 200*16<<10+8<<20 {
+	if before > 200*20<<10+8<<20 {
 		t.Errorf("%d bytes for 200 events", before)
 	}
 	runtime.KeepAlive(page)
