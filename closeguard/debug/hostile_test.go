@@ -154,6 +154,14 @@ func TestNothingGrowsWithWhatPeersChoose(t *testing.T) {
 			}})
 		}
 	}
+	for range 100 {
+		page.Observe(t.Context(), &closeguard.PeerClosed{Ending: closeguard.Ending{
+			ConnInfo: infoOf(1, strings.Repeat("x", 100<<10)), Err: fmt.Errorf("%s", strings.Repeat("x", 100<<10)),
+		}})
+	}
+	if n := heap(); n > 100*20<<10+8<<20 {
+		t.Errorf("%d bytes for 100 long events", n)
+	}
 	tell(100)
 	before := heap()
 	tell(50_000 / slack) // 100,000 texts

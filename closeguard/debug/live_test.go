@@ -162,9 +162,11 @@ func TestManyViewers(t *testing.T) {
 				t.Fatal("one gets nothing")
 			}
 		}
-		if r := w.get("live?view="); r.Code != http.StatusServiceUnavailable || r.Header().Get("Retry-After") == "" {
-			t.Errorf("one more: %d", r.Code)
+		more, endMore := w.watch("live?view=")
+		if more.taken(); more.status != http.StatusServiceUnavailable || more.header.Get("Retry-After") == "" {
+			t.Errorf("one more: %d", more.status)
 		}
+		endMore()
 		if r := w.get(""); r.Code != 200 {
 			t.Errorf("a page: %d", r.Code)
 		}
@@ -234,6 +236,7 @@ func TestStreamsEndAtShutdown(t *testing.T) {
 				defer cancel()
 				if err := tt.shutdown(ctx, w); err != nil {
 					t.Error(err)
+					w.server.Close()
 				}
 				if took := time.Since(began); took < tt.takes[0] || took > tt.takes[1] {
 					t.Errorf("it took %v, want %v", took, tt.takes)
