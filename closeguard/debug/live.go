@@ -89,10 +89,12 @@ func (s *site) live(w http.ResponseWriter, r *http.Request, q *query, stopping <
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx's word for a stream
+	w.Header().Set("Connection", "close")     // no other request shall have the stream's deadlines
 	if r.Method == http.MethodHead {
 		return
 	}
 	st := stream{w: w, control: http.NewResponseController(w), seed: maphash.MakeSeed(), sent: make(map[string]uint64), stopping: stopping}
+	defer st.hurryWhen(stopping)()
 	for {
 		wait, err := st.update(func() content { return view(s, q) })
 		if err != nil {
@@ -120,6 +122,9 @@ type stream struct {
 	stopped  bool            // it shuts down
 	left     int             // connections that were open when the last of them ended
 	until    time.Time       // when to end if no other one does
+
+	mu    sync.Mutex // of the deadline
+	hurry bool       // the server shuts down, and waits for a Write
 }
 
 // update sends what has changed, and returns how long to wait before the next one.
@@ -189,9 +194,42 @@ func (st *stream) send(event string, v any) error {
 	if err != nil {
 		return err
 	}
-	st.control.SetWriteDeadline(time.Now().Add(patience)) //nolint:errcheck // not every writer has deadlines
+	st.setDeadline(false)
 	if _, err := fmt.Fprintf(st.w, "event: %s\ndata: %s\n\n", event, text); err != nil {
 		return err
 	}
 	return st.control.Flush()
+}
+
+// setDeadline gives a Write its time, which is short once the server shuts down.
+func (st *stream) setDeadline(hurry bool) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.hurry = st.hurry || hurry
+	wait := patience
+	if st.hurry {
+		wait = lastWait
+	}
+	st.control.SetWriteDeadline(time.Now().Add(wait)) //nolint:errcheck // not every writer has deadlines
+}
+
+// hurryWhen shortens the time of a Write that is under way when the server begins to
+// shut down, until the function that it returns is called.
+func (st *stream) hurryWhen(stopping <-chan struct{}) (over func()) {
+	if stopping == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-stopping:
+			st.setDeadline(true)
+		case <-done:
+		}
+	})
+	return func() {
+		close(done)
+		watching.Wait()
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/closeguard/ws/closeguard"
+	"github.com/closeguard/ws/closeguard/closetest"
 	"github.com/closeguard/ws/closeguard/debug"
 )
 
@@ -248,6 +250,50 @@ func TestStreamsEndAtShutdown(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A viewer that takes nothing keeps a server's shutdown waiting for two seconds and not
+// longer: a Write that is under way then has that much time left.
+func TestAStuckViewerAtShutdown(t *testing.T) {
+	inWorld(t, closeguard.Options{}, debug.Options{}, func(w *world) {
+		ours, theirs := closetest.PipeSize(1 << 10)
+		listener := &single{conn: ours, closed: make(chan struct{})}
+		server := &http.Server{Handler: w}
+		go server.Serve(listener)
+		fmt.Fprint(theirs, "GET /live?view= HTTP/1.1\r\nHost: example.com\r\n\r\n")
+		time.Sleep(time.Second)
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil || time.Since(began) > 3*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		server.Close()
+		theirs.Close()
+	})
+}
+
+// single is a listener of one connection.
+type single struct {
+	conn   net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (s *single) Accept() (c net.Conn, err error) {
+	s.once.Do(func() { c = s.conn })
+	if c == nil {
+		<-s.closed
+		err = net.ErrClosed
+	}
+	return c, err
+}
+
+func (s *single) Addr() net.Addr { return s.conn.LocalAddr() }
+
+func (s *single) Close() error {
+	close(s.closed)
+	return nil
 }
 
 // Observing costs the same with viewers and without.

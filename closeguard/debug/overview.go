@@ -39,7 +39,8 @@ type stats struct {
 
 func (s *site) base(q *query, now time.Time) base {
 	of := s.guard.Stats()
-	return base{Now: now, Stats: stats(of), Drain: s.drain(of, now), MayKick: s.page.opts.Kick != nil, query: q}
+	counts := stats{of.Opened, of.Open, of.Closing, of.Draining, of.PeerClosed, of.LocalClosed, of.Dropped}
+	return base{Now: now, Stats: counts, Drain: s.drain(of, now), MayKick: s.page.opts.Kick != nil, query: q}
 }
 
 // drainSeen is what the last Progress told.
