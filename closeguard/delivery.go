@@ -2,6 +2,9 @@ package closeguard
 
 import (
 	"context"
+	"slices"
+
+	"github.com/closeguard/ws/closeguard/internal/closing"
 )
 
 // audience is who is to be told of a connection: whoever waits for its end, and the
@@ -154,5 +157,49 @@ func (l *link) context() context.Context {
 		return c.ctx
 	default:
 		return context.Background()
+	}
+}
+
+// flush has the observers hand on what they hold back, and waits for that until ctx ends
+// and a moment longer. Within a handler or an observer it does nothing: that may be the
+// one that would be waited for.
+func (g *Guard) flush(ctx context.Context, within bool) error {
+	holds := func(o Observer) bool { _, ok := o.(holder); return ok }
+	if within || !slices.ContainsFunc(g.opts.Observers, holds) {
+		return nil
+	}
+	flushed := make(chan struct{})
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	go func() {
+		defer close(flushed)
+		g.flushFrom(0, lasting)
+	}()
+	select {
+	case <-flushed:
+		return nil
+	case <-ctx.Done():
+	}
+	if closedWithin(flushed, closing.LastWait) {
+		return nil
+	}
+	return &AbortedError{err: context.Cause(ctx)}
+}
+
+// flushFrom flushes the observers from the i-th on, as observeFrom tells them.
+func (g *Guard) flushFrom(i int, ctx context.Context) {
+	if i == len(g.opts.Observers) {
+		return
+	}
+	defer g.flushFrom(i+1, ctx)
+	g.protect(ctx, "Flush", func() { flushObserver(ctx, g.opts.Observers[i]) })
+}
+
+// holder is an observer that holds something back.
+type holder interface{ Flush(ctx context.Context) }
+
+func flushObserver(ctx context.Context, o Observer) {
+	if h, ok := o.(holder); ok {
+		h.Flush(ctx)
 	}
 }

@@ -14,8 +14,9 @@ import (
 )
 
 // Event is something that an [Observer] is told: *[Opened], *[Refused],
-// *[PeerClosed], *[LocalClosed], *[Dropped] or *[Progress], and nothing else. Events are
-// values of their own: nobody changes one after it was handed out.
+// *[PeerClosed], *[LocalClosed], *[Dropped], *[Progress] or, from a [Sample], *[More], and
+// nothing else. Events are values of their own: nobody changes one after it was handed
+// out.
 type Event interface {
 	slog.LogValuer
 
@@ -56,6 +57,13 @@ type CloseEvent interface {
 // Observer is told what happens to connections: once per event, in order per
 // connection, outside of all locks and of all calls of the library. Different
 // connections call it at the same time.
+//
+// An Observer that holds something back, as a [Sample] does, has a method
+//
+//	Flush(ctx context.Context)
+//
+// too, which hands it on. [Guard.Shutdown] and [Guard.Close] call it when all events are
+// told, and wait for it. An observer that stands before such a one passes Flush on.
 type Observer interface {
 	// Observe is called on a goroutine of the guard's. The context is the
 	// request's, but never cancelled; [context.Background] if there was no
@@ -110,6 +118,19 @@ type Refused struct {
 type Progress struct {
 	Open   int    // connections that have not ended
 	Report Report // of those that have
+}
+
+// More says that more events came than a [Sample] passed on, and how many: "4211 more
+// like this". It is about no connection, so its Connection is the zero ConnInfo.
+type More struct {
+	Kind   string        // "refused" of Refused, else what CloseEvent.Kind returns
+	Cause  cause.Cause   // of endings; cause.Shutdown of requests that the guard refused
+	Code   Code          // of endings; 0: several that have no name in the registry
+	Status int           // of refused requests; 0: closed without an answer, or several that have no name
+	Count  uint64        // how many were not passed on
+	Over   time.Duration // the time in which they came
+
+	level slog.Level // the highest of theirs
 }
 
 // Ending is what is known of a connection that has ended: an event that is
@@ -198,6 +219,7 @@ var (
 	_ Event      = (*Opened)(nil)
 	_ Event      = (*Refused)(nil)
 	_ Event      = (*Progress)(nil)
+	_ Event      = (*More)(nil)
 	_ CloseEvent = (*PeerClosed)(nil)
 	_ CloseEvent = (*LocalClosed)(nil)
 	_ CloseEvent = (*Dropped)(nil)
@@ -206,11 +228,15 @@ var (
 func (*Opened) event()   {}
 func (*Refused) event()  {}
 func (*Progress) event() {}
+func (*More) event()     {}
 func (*Ending) event()   {}
 func (*Ending) coded()   {}
 
 // Connection returns the zero ConnInfo: a shutdown is about all of them.
 func (p *Progress) Connection() ConnInfo { return ConnInfo{} }
+
+// Connection returns the zero ConnInfo: a sum is about many.
+func (m *More) Connection() ConnInfo { return ConnInfo{} }
 
 // Code returns the code that was received: 1005 for an empty Close; for one that must
 // not be sent what it is answered with, 1007 if the reason is not UTF-8, else 1002.

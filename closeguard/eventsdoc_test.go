@@ -66,6 +66,7 @@ func examples() []Event {
 			Answered: 950, PeerFirst: 1, Dropped: 1, Duration: 3 * time.Second,
 			Slowest: []Slow{{ConnInfo: bob, Took: 1200 * time.Millisecond}},
 		}},
+		&More{Kind: "dropped", Cause: cause.Reset, Code: AbnormalClosure, Count: 4211, Over: 10 * time.Second},
 	}
 }
 

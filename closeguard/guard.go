@@ -254,14 +254,21 @@ func (g *Guard) logPanic(ctx context.Context, what string, v any) {
 }
 
 func (g *Guard) logPanicAt(ctx context.Context, what string, v any, stack []byte) {
-	g.errorLog().ErrorContext(ctx, "closeguard: panic in "+what, "panic", fmt.Sprint(v), "stack", string(stack))
+	logPanicTo(g.errorLog(), ctx, what, v, stack)
 }
 
-func (g *Guard) errorLog() *slog.Logger {
-	if g.opts.ErrorLog != nil {
-		return g.opts.ErrorLog
+func logPanicTo(log *slog.Logger, ctx context.Context, what string, v any, stack []byte) {
+	log.ErrorContext(ctx, "closeguard: panic in "+what, "panic", fmt.Sprint(v), "stack", string(stack))
+}
+
+func (g *Guard) errorLog() *slog.Logger { return orDefault(g.opts.ErrorLog) }
+
+// orDefault is what a program gets that chose no logger. It is asked anew for each line.
+func orDefault(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.Default()
 	}
-	return slog.Default()
+	return log
 }
 
 // refuse tells the observers of an upgrade that came to nothing.

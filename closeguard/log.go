@@ -3,11 +3,14 @@ package closeguard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/closeguard/ws/closeguard/cause"
 )
 
 // LogObserver logs each event as one line, which is its [LogRecord]. With a nil
@@ -41,7 +44,7 @@ const logGroup = "websocket"
 // framing, an unanswered Close, a Close that could not be sent, a limit of the closing
 // handshake. Debug: an opened connection. Info: all else, peers that vanish included.
 // On a connection that isn't guarded a missing answer is no fault: libraries hide what
-// they answer.
+// they answer. A [More] has the highest level of what it sums.
 //
 // Strings in the group are valid UTF-8, at most 256 bytes long, 1024 for an error, and
 // may hold what a peer chose, control characters included: a handler must escape
@@ -54,13 +57,19 @@ func LogRecord(ev Event) slog.Record {
 }
 
 func message(ev Event) string {
-	switch ev.(type) {
+	switch e := ev.(type) {
 	case *Opened:
 		return "websocket opened"
 	case *Refused:
 		return "websocket refused"
 	case *Progress:
 		return "websocket shutdown"
+	case *More:
+		what := "closed"
+		if e.Kind == refused {
+			what = refused
+		}
+		return fmt.Sprintf("websocket %s, %d more like this", what, e.Count)
 	default:
 		return "websocket closed"
 	}
@@ -79,6 +88,8 @@ func level(ev Event) slog.Level {
 		return e.level(!e.Answered())
 	case *Dropped:
 		return e.level(false)
+	case *More:
+		return e.level
 	default:
 		return slog.LevelInfo
 	}
@@ -118,6 +129,24 @@ func (r *Refused) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Int("status", r.Status)}
 	attrs = appendErr(attrs, r.Err)
 	return slog.GroupValue(r.appendAttrs(attrs)...)
+}
+
+// LogValue is the group "websocket" of a sum's log line.
+func (m *More) LogValue() slog.Value {
+	var attrs []slog.Attr
+	if m.Kind != refused {
+		attrs = append(attrs, slog.String("ending", m.Kind))
+	}
+	if m.Code != 0 {
+		attrs = appendText(append(attrs, slog.Int("code", int(m.Code))), "name", m.Code.Name())
+	}
+	if m.Status != 0 {
+		attrs = append(attrs, slog.Int("status", m.Status))
+	}
+	if m.Kind != refused || m.Cause != cause.None {
+		attrs = append(attrs, slog.String("cause", m.Cause.String()))
+	}
+	return slog.GroupValue(append(attrs, slog.Uint64("more", m.Count), slog.Int64("over_ms", m.Over.Milliseconds()))...)
 }
 
 // LogValue is the group "websocket" of the connection's log line.

@@ -134,7 +134,11 @@ type Options struct {
 
 // badOption says which option New refuses and why.
 func badOption(field string, value any, rule string) error {
-	return fmt.Errorf("closeguard: Options.%s is %v: %s", field, value, rule)
+	return badField("Options."+field, value, rule)
+}
+
+func badField(field string, value any, rule string) error {
+	return fmt.Errorf("closeguard: %s is %v: %s", field, value, rule)
 }
 
 // forever is 73 years: instants can be added to it.

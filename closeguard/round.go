@@ -35,7 +35,8 @@ func newRound(g *Guard, why cause.Cause, within bool) *round {
 // wait for its own return, nor for that of another one that may wait for it. The
 // context tells, or the stack if the caller gives a context of its own.
 func isWithin(ctx context.Context) bool {
-	return linkFrom(ctx) != nil || onStack(512, ourFunctions+"connDriver.Serve", ourFunctions+"(*Guard).upgrade", ourFunctions+"(*Guard).observeFrom")
+	return linkFrom(ctx) != nil || onStack(512, ourFunctions+"connDriver.Serve", ourFunctions+"(*Guard).upgrade",
+		ourFunctions+"(*Guard).observeFrom", ourFunctions+"(*sampler).tellFrom")
 }
 
 // join makes a connection one of the round's, unless its end is reported

@@ -1,6 +1,7 @@
 package closeguard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +68,8 @@ func (g *Guard) startDrain() *drain {
 // gets the frame of Options.ShutdownFrame, in random order, spread over
 // Options.DrainWindow; connections that are [Handle.Busy] get it when they turn
 // idle. Shutdown waits until all have ended, adapters' handlers have returned
-// and the observers know; called by a handler or an observer, until all have ended.
+// and the observers know, and flushes these (see [Observer]); called by a handler or an
+// observer, it waits until all have ended.
 //
 // If ctx has a deadline, the window ends, and busy connections are closed, early
 // enough for the last Close to be answered. When ctx ends, what is left is
@@ -80,13 +82,14 @@ func (g *Guard) Shutdown(ctx context.Context) (Report, error) {
 	if at, ok := ctx.Deadline(); ok {
 		d.finishBy(g.now() + time.Until(at))
 	}
-	gone := g.gone(isWithin(ctx))
+	within := isWithin(ctx)
+	gone := g.gone(within)
 	progress := time.NewTicker(time.Second)
 	defer progress.Stop()
 	for {
 		select {
 		case <-gone:
-			return d.soFar(), nil
+			return d.soFar(), g.flush(ctx, within)
 		case <-progress.C:
 			if d.tells(progress) {
 				g.progress(d)
@@ -96,12 +99,12 @@ func (g *Guard) Shutdown(ctx context.Context) (Report, error) {
 		}
 		select {
 		case <-gone:
-			return d.soFar(), nil
+			return d.soFar(), g.flush(ctx, within)
 		default:
 			d.tellsNoMore(progress)
 			d.joinAll(g.all())
 			err := d.abort(context.Cause(ctx), gone)
-			return d.soFar(), err
+			return d.soFar(), cmp.Or(err, g.flush(ctx, within))
 		}
 	}
 }
@@ -155,13 +158,14 @@ func (g *Guard) Close() error {
 	g.mu.Unlock()
 	d := g.startDrain()
 	d.joinAll(g.all())
-	gone := g.gone(isWithin(context.Background()))
+	within := isWithin(context.Background())
+	gone := g.gone(within)
 	for _, l := range d.remaining() {
 		d.fail(l)
 		d.reportNow(l)
 	}
 	<-gone
-	return nil
+	return g.flush(context.Background(), within) // which never ends
 }
 
 // gone is closed when there is no connection, no upgrade under way and no
