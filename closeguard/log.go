@@ -14,19 +14,46 @@ import (
 )
 
 // LogObserver logs each event as one line, which is its [LogRecord]. With a nil
-// logger it uses slog.Default, asked anew for each line.
-func LogObserver(logger *slog.Logger) Observer {
+// logger it uses slog.Default, asked anew for each line. For other levels and keys there
+// is [LogOptions].
+func LogObserver(logger *slog.Logger) Observer { return LogOptions{Logger: logger}.Observer() }
+
+// LogOptions are for log lines with other levels and keys than those of [LogRecord]. The
+// zero value is LogObserver(nil). The functions may be called for several connections at
+// the same time.
+type LogOptions struct {
+	// Logger takes the lines. Default nil: slog.Default, asked anew for each line.
+	Logger *slog.Logger
+
+	// Level chooses the level of each line; that of LogRecord is the one to go by.
+	// Default nil: that of LogRecord.
+	Level func(Event) slog.Level
+
+	// Attrs are the attributes of a line that is logged, of any names and in any groups:
+	// ev.LogValue().Group() are those that the group "websocket" has, and
+	// ev.Connection().Attrs the connection's own. Both are copies, to be filtered,
+	// renamed and put together. Default nil: those of LogRecord.
+	Attrs func(Event) []slog.Attr
+}
+
+// Observer returns an observer that logs each event as one line. The message is that of
+// [LogRecord].
+func (o LogOptions) Observer() Observer {
+	if o.Level == nil {
+		o.Level = level
+	}
 	return ObserverFunc(func(ctx context.Context, ev Event) {
-		l := logger
-		if l == nil {
-			l = slog.Default()
-		}
-		if !l.Enabled(ctx, level(ev)) {
+		handler, level := orDefault(o.Logger).Handler(), o.Level(ev)
+		if !handler.Enabled(ctx, level) {
 			return
 		}
-		record := LogRecord(ev)
-		record.Time = time.Now()
-		l.Handler().Handle(ctx, record) //nolint:errcheck // a Logger doesn't look at it either
+		record := slog.NewRecord(time.Now(), level, message(ev), 0)
+		if o.Attrs != nil {
+			record.AddAttrs(o.Attrs(ev)...)
+		} else {
+			describe(&record, ev)
+		}
+		handler.Handle(ctx, record) //nolint:errcheck // a Logger doesn't look at it either
 	})
 }
 
@@ -35,9 +62,9 @@ const logGroup = "websocket"
 
 // LogRecord returns an event's log line without a time: its level, its message, such
 // as "websocket closed", one group "websocket", and beside it the connection's own
-// attributes. An [Observer] that wants other levels, messages or keys changes it; with
-// another logger, such as zap's, it translates it. The group alone is slog.Any of an
-// event.
+// attributes. [LogOptions] choose other levels and keys; an [Observer] that wants another
+// message changes it, and one with another logger, such as zap's, translates it. The
+// group alone is slog.Any of an event.
 //
 // The level goes by fault. Error: panics, a 1011 that we began, an illegal Close that
 // we intended. Warn: 1002, 1003, 1007, 1009 and 1010 either way, a broken rule of
@@ -51,9 +78,14 @@ const logGroup = "websocket"
 // them, as those of log/slog do.
 func LogRecord(ev Event) slog.Record {
 	record := slog.NewRecord(time.Time{}, level(ev), message(ev), 0)
+	describe(&record, ev)
+	return record
+}
+
+// describe gives a line the attributes that it has unless LogOptions choose others.
+func describe(record *slog.Record, ev Event) {
 	record.AddAttrs(slog.Any(logGroup, ev))
 	record.AddAttrs(ev.Connection().Attrs...)
-	return record
 }
 
 func message(ev Event) string {

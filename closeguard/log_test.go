@@ -429,3 +429,44 @@ func BenchmarkLogObserver(b *testing.B) {
 		o.Observe(ctx, ev)
 	}
 }
+
+// LogOptions choose level and attributes alone: what they leave out is LogRecord's. A
+// line that isn't logged isn't made.
+func TestLogOptions(t *testing.T) {
+	ev := peerClosed(Ending{Received: frame(1009, "")})
+	debug := func(Event) slog.Level { return slog.LevelDebug }
+	noise := func(Event) slog.Level { return slog.LevelDebug - 4 }
+	const whole, user = `{"ending":"peer_closed","code":1009,"name":"message too big","cause":"none","clean":false,"answered":false,"received_code":1009,` + minute + `}`, `,"user":"anna"`
+	for _, tt := range []struct {
+		name  string
+		level func(Event) slog.Level
+		attrs func(Event) []slog.Attr
+		want  string
+	}{
+		{"neither", nil, nil, `{"level":"WARN","msg":"websocket closed","websocket":` + whole + user + `}`},
+		{"another level", debug, nil, `{"level":"DEBUG","msg":"websocket closed","websocket":` + whole + user + `}`},
+		{"a level that is off", noise, func(Event) []slog.Attr { t.Error("attributes were made for no line"); return nil }, ""},
+		{"another name of the group", nil, func(ev Event) []slog.Attr { return []slog.Attr{slog.Any("ws", ev)} },
+			`{"level":"WARN","msg":"websocket closed","ws":` + whole + `}`},
+		{"no group", nil, func(ev Event) []slog.Attr { return append(ev.LogValue().Group(), ev.Connection().Attrs...) },
+			`{"level":"WARN","msg":"websocket closed",` + strings.Trim(whole, "{}") + user + `}`},
+		{"none", debug, func(Event) []slog.Attr { return nil }, `{"level":"DEBUG","msg":"websocket closed"}`},
+	} {
+		ev := &PeerClosed{ev.(*PeerClosed).End()}
+		ev.Attrs = []slog.Attr{slog.String("user", "anna")}
+		var b bytes.Buffer
+		logger := slog.New(slog.NewJSONHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				if a.Value.Time().IsZero() {
+					t.Errorf("%s: no time", tt.name)
+				}
+				return slog.Attr{}
+			}
+			return a
+		}}))
+		LogOptions{logger, tt.level, tt.attrs}.Observer().Observe(t.Context(), ev)
+		if got := strings.TrimSuffix(b.String(), "\n"); got != tt.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", tt.name, got, tt.want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -58,6 +59,19 @@ func ExampleWithLevel() {
 	observer.Observe(context.Background(), &closeguard.Refused{Status: 403})
 	// Output:
 	// {"level":"info","msg":"websocket refused","websocket":{"status":403,"conn":0,"role":"server","guarded":false,"remote":""}}
+}
+
+// Fields without the object around them, and without addresses: as with
+// closeguard.LogOptions, whose Attrs this function can be, too.
+func ExampleWithAttrs() {
+	flat := func(ev closeguard.Event) []slog.Attr {
+		attrs := append(ev.LogValue().Group(), ev.Connection().Attrs...)
+		return slices.DeleteFunc(attrs, func(a slog.Attr) bool { return a.Key == "remote" || a.Key == "path" })
+	}
+	observer := zaplog.Observer(zap.NewExample(), zaplog.WithAttrs(flat))
+	observer.Observe(context.Background(), refusal)
+	// Output:
+	// {"level":"warn","msg":"websocket closed","ending":"local_closed","code":1009,"name":"message too big","reason":"at most 64 KiB","cause":"none","clean":true,"answered":true,"sent_code":1009,"sent_reason":"at most 64 KiB","received_code":1009,"duration_ms":1300,"idle_ms":0,"handshake_ms":900,"conn":7,"role":"server","guarded":true,"route":"/upload","user":"anna"}
 }
 
 // A line of the program's own, with what zap.Error would not show.

@@ -13,6 +13,7 @@ import (
 type observer struct {
 	logger *zap.Logger
 	level  func(closeguard.Event) zapcore.Level
+	attrs  func(closeguard.Event) []slog.Attr // nil: those of LogRecord
 }
 
 // Observer logs each event as one line, as [closeguard.LogObserver] does: its
@@ -44,12 +45,23 @@ func WithLevel(level func(closeguard.Event) zapcore.Level) Option {
 	return func(o *observer) { o.level = level }
 }
 
+// WithAttrs chooses the fields of each line, as [closeguard.LogOptions] does with the same
+// function. It is called for every event that is logged, for different connections at the
+// same time. Default nil: the attributes are those of [closeguard.LogRecord].
+func WithAttrs(attrs func(closeguard.Event) []slog.Attr) Option {
+	return func(o *observer) { o.attrs = attrs }
+}
+
 // Observe translates nothing for a line that is not logged.
 func (o *observer) Observe(_ context.Context, ev closeguard.Event) {
 	record := closeguard.LogRecord(ev)
 	entry := o.logger.Check(o.level(ev), record.Message)
 	if entry == nil {
 		return
+	}
+	if o.attrs != nil {
+		record = slog.Record{}
+		record.AddAttrs(o.attrs(ev)...)
 	}
 	fields := make([]zap.Field, 0, record.NumAttrs())
 	record.Attrs(func(attr slog.Attr) bool {
