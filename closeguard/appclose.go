@@ -48,8 +48,8 @@ func (l *link) close(why cause.Cause) error {
 func (l *link) bareCloseYielding() *closing.Frame {
 	r := l.machine().Record()
 	f := CloseFrame{Code: l.guard.opts.BareClose}
-	if l.labels != nil && l.labels.bareClose != 0 {
-		f.Code = l.labels.bareClose
+	if l.bareClose != 0 {
+		f.Code = Code(l.bareClose)
 	}
 	switch {
 	case l.app.Panic != closing.NoPanic:

@@ -22,6 +22,7 @@ func (l *link) event(words error, late bool) CloseEvent {
 		ConnInfo: l.info(),
 		Duration: now - l.out.opened(),
 		Idle:     max(0, now-l.in.LastActive()),
+		Traffic:  l.traffic().total(),
 		guard:    l.guard,
 		late:     late,
 	})

@@ -149,15 +149,18 @@ type Ending struct {
 	// another, or that could not be sent at all. nil: there was none.
 	Intended *CloseFrame
 
+	// Traffic is what went either way, if Options.CountTraffic is on; else nil.
+	Traffic *Traffic
+
 	// Err tells the cause in full: the library's error, the transport's, the
 	// application's, one of the guard's own, a *PanicError, or several of them.
 	// nil: a Close frame says it all.
 	Err error
 
 	guard   *Guard // whose connection it was
+	answer  Code   // what an illegal Received is answered with
 	cause   cause.Cause
 	illegal bool // Received's payload was illegal
-	answer  Code // what an illegal Received is answered with
 	misfit  bool // Intended was illegal
 	aborted bool
 	late    bool // the error answers a call that began after the end
@@ -182,7 +185,7 @@ func (e *Ending) Unwrap() error { return e.Err }
 func (e *Ending) End() Ending {
 	c := *e
 	c.ConnInfo = c.ConnInfo.clone()
-	c.Sent, c.Received, c.Intended = clone(e.Sent), clone(e.Received), clone(e.Intended)
+	c.Sent, c.Received, c.Intended, c.Traffic = clone(e.Sent), clone(e.Received), clone(e.Intended), clone(e.Traffic)
 	return c
 }
 

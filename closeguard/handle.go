@@ -88,7 +88,7 @@ func (h *Handle) SetBareClose(code Code) error {
 	}
 	h.link.mu.Lock()
 	defer h.link.mu.Unlock()
-	h.link.needLabels().bareClose = code
+	h.link.bareClose = int16(code)
 	return nil
 }
 

@@ -23,7 +23,7 @@ type labels struct {
 	offered     *[]string // where none was agreed on
 	attrs       []slog.Attr
 	keys        []string // guarded by the guard's mu as well
-	bareClose   Code     // in place of Options.BareClose, unless it is 0
+	traffic     *traffic // nil: it isn't counted
 }
 
 // begin takes what is known of a connection at first.

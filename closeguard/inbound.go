@@ -48,6 +48,7 @@ func (l *link) scanIn(p []byte) {
 		return
 	}
 	s := &l.in.scan
+	l.traffic().received(p, s.Claimed)
 	if n := s.Data(p); n > 0 {
 		l.life.sawData()
 		if n == len(p) {

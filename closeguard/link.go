@@ -38,7 +38,8 @@ type link struct {
 	role   Role
 	errand errand
 	traits
-	app closing.App
+	app       closing.App
+	bareClose int16 // a Code, in place of Options.BareClose; 0: that counts
 
 	in  inbound
 	out outbound
@@ -111,7 +112,7 @@ func (l *link) disableFast() {
 // enableFast lets Reads and Writes pass without a look at the state while there is
 // nothing to see there.
 func (l *link) enableFast() {
-	if l.phase == phaseOpen && l.end == nil && !l.app.Closed && l.life == nil {
+	if l.phase == phaseOpen && l.end == nil && !l.app.Closed && l.life == nil && l.traffic() == nil {
 		l.in.EnableFast()
 		l.out.EnableFast()
 	}

@@ -195,7 +195,7 @@ func (e *Dropped) LogValue() slog.Value { return e.logValue(e.Kind(), e.Code(), 
 // is the one whose code the connection's is, nil if there is none.
 func (e *Ending) logValue(kind string, code Code, deciding *CloseFrame) slog.Value {
 	ms := func(key string, d time.Duration) slog.Attr { return slog.Int64(key, d.Milliseconds()) }
-	attrs := make([]slog.Attr, 0, 24) // more than there are keys
+	attrs := make([]slog.Attr, 0, 24) // as many as there are keys without those of Traffic
 	attrs = append(attrs, slog.String("ending", kind), slog.Int("code", int(code)))
 	attrs = appendText(attrs, "name", e.name(code))
 	if deciding != nil {
@@ -213,6 +213,7 @@ func (e *Ending) logValue(kind string, code Code, deciding *CloseFrame) slog.Val
 	if e.Handshake > 0 {
 		attrs = append(attrs, ms("handshake_ms", e.Handshake))
 	}
+	attrs = e.Traffic.appendAttrs(attrs)
 	return slog.GroupValue(e.appendAttrs(attrs)...)
 }
 

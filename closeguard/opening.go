@@ -155,6 +155,9 @@ func (o *opening) open() {
 	l.in.Touch(now)
 	l.out.opens(now)
 	l.life = newLifetime(l)
+	if l.guard.opts.CountTraffic {
+		l.needLabels().traffic = newTraffic(l.role)
+	}
 	late := l.guard.add(l)
 	l.tellOpened()
 	l.scanIn(o.early)

@@ -102,6 +102,12 @@ type Options struct {
 	// come back; 1008 for ErrWriteStall.
 	CloseFrameFor func(info ConnInfo, cause error) CloseFrame
 
+	// CountTraffic counts the messages and bytes that go either way, for close events and
+	// their log lines, see [Traffic]. It costs some 200 B for each open connection, and of
+	// each Read and Write a mutex and a second look at the frames' headers. Default false:
+	// nothing is counted, and it costs nothing.
+	CountTraffic bool
+
 	// Attrs gives a connection attributes for its log lines and events. It is
 	// called once, when the request has become a WebSocket, with the request as
 	// the guard got it: what middleware further below has put into its context is

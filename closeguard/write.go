@@ -194,11 +194,13 @@ func (l *link) writeGate() error {
 
 // passYielding hands bytes to the transport.
 func (l *link) passYielding(p []byte) (int, error) {
+	counts := l.traffic() // nil while this is the opening handshake's
 	for n := 0; ; {
 		l.life.writes()
 		piece := p[n:][:l.life.piece(len(p)-n)]
 		took, err := l.transportWriteYielding(piece)
 		l.life.wrote()
+		counts.sent(piece[:took], l.out.scan.Claimed)
 		if took == 0 && err == nil && len(piece) > 0 {
 			err = errNothingWritten
 		}

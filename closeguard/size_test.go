@@ -1,0 +1,24 @@
+package closeguard
+
+import (
+	"testing"
+	"unsafe"
+)
+
+// What each connection is made of fills its size class to the last byte: one more field
+// costs more than its size.
+func TestSizes(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		got, most uintptr
+	}{
+		{"link", unsafe.Sizeof(link{}), 240},
+		{"labels", unsafe.Sizeof(labels{}), 80},
+		{"lifetime", unsafe.Sizeof(lifetime{}), 112},
+		{"Ending", unsafe.Sizeof(Ending{}), 224},
+	} {
+		if tt.got > tt.most {
+			t.Errorf("%s has %d bytes, want at most %d", tt.name, tt.got, tt.most)
+		}
+	}
+}
