@@ -29,6 +29,12 @@ func (c *treadmill) SetWriteDeadline(time.Time) error { return nil }
 // Rule 12: nothing is allocated per message, and the library's buffers are the
 // only ones.
 func TestNothingIsAllocatedPerMessage(t *testing.T) {
+	for name, opts := range map[string]closeguard.Options{"": {}, "counted": counting} {
+		t.Run(name, func(t *testing.T) { nothingIsAllocatedPerMessage(t, opts) })
+	}
+}
+
+func nothingIsAllocatedPerMessage(t *testing.T, opts closeguard.Options) {
 	messages := []struct {
 		name   string
 		frames []frame
@@ -44,7 +50,7 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 		for _, m := range messages {
 			t.Run(fmt.Sprint(m.name, ", ", role), func(t *testing.T) {
 				out := wireBytes(role, m.frames...)
-				c, err := newGuard(t, closeguard.Options{}).WrapConn(&treadmill{wireBytes(other(role), m.frames...)}, role)
+				c, err := newGuard(t, opts).WrapConn(&treadmill{wireBytes(other(role), m.frames...)}, role)
 				if err != nil {
 					t.Fatal(err)
 				}
