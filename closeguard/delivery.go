@@ -3,6 +3,7 @@ package closeguard
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
@@ -180,10 +181,12 @@ func (g *Guard) flush(ctx context.Context, within bool) error {
 		return nil
 	case <-ctx.Done():
 	}
-	if closedWithin(flushed, closing.LastWait) {
+	select {
+	case <-flushed:
 		return nil
+	case <-time.After(closing.LastWait):
+		return &AbortedError{err: context.Cause(ctx)}
 	}
-	return &AbortedError{err: context.Cause(ctx)}
 }
 
 // flushFrom flushes the observers from the i-th on, as observeFrom tells them.

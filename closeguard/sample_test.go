@@ -109,7 +109,7 @@ func TestSample(t *testing.T) {
 				if told := log.Events(closetest.Is[*closeguard.More]); len(told) > 5 {
 					t.Errorf("a sum came too early: %v", sorts(told))
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 				if got := sorts(log.Events()); got != tt.want {
 					t.Errorf("got  %v\nwant %v", got, tt.want)
@@ -420,6 +420,38 @@ func TestSampleInFrontOfAnObserverThatBlocks(t *testing.T) {
 		flush(t.Context(), s)
 		if n := total(log.Events()); n != 200 {
 			t.Errorf("%d of 200: %s", n, sorts(log.Events()))
+		}
+	})
+}
+
+// An interval that a flush has ended, while its timer waited for the observer behind, is
+// over: the next one isn't cut short.
+func TestSampleIsFlushedWhileItsTimerWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		log, goOn := new(closetest.Recorder), make(chan struct{})
+		s := sample(t, closeguard.ObserverFunc(func(ctx context.Context, ev closeguard.Event) {
+			log.Observe(ctx, ev)
+			if _, sum := ev.(*closeguard.More); sum {
+				<-goOn
+			}
+		}), closeguard.SampleOptions{First: 1})
+		two := func() {
+			s.Observe(t.Context(), peerSaid(1000))
+			s.Observe(t.Context(), peerSaid(1000))
+		}
+		two()
+		time.Sleep(11 * time.Second) // the first sum blocks
+		two()
+		go flush(t.Context(), s)
+		time.Sleep(10 * time.Second) // the second one's timer waits behind the flush
+		goOn <- struct{}{}
+		synctest.Wait() // the flush tells the second sum
+		two()
+		close(goOn)
+		time.Sleep(time.Minute)
+		const first, sum = "3x peer_closed 1000, ", "x peer_closed none 1000 0 10s: 1 more"
+		if got, want := sorts(log.Events()), first+"3"+sum; got != want {
+			t.Errorf("got %s, want %s", got, want)
 		}
 	})
 }
