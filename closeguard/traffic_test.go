@@ -137,6 +137,13 @@ func TestTrafficAtTheEnd(t *testing.T) {
 			c.readAll()
 			c.Close()
 		}, "received 0 of 0 B, sent 1 of 131072 B"},
+		{"a Write that is cut by a deadline", func(c *guarded) {
+			c.SetWriteDeadline(time.Now().Add(time.Second))
+			if _, err := c.Write(wireBytes(c.role, big(1<<17))); err == nil {
+				c.t.Fatal("it wasn't cut")
+			}
+			c.Abort()
+		}, fmt.Sprintf("received 0 of 0 B, sent 0 of %d B", 64<<10-10)}, // the pipe's, without the header
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,7 +174,9 @@ func TestTrafficWithPings(t *testing.T) {
 		c.write(text("hello"))
 		c.Abort()
 		<-c.Done()
-		if got, want := carried(t, c.Event()), "received 0 of 0 B, sent 1 of 5 B"; got != want {
+		ev := c.Event()
+		ev.End().Traffic.SentMessages = 99 // of a copy
+		if got, want := carried(t, ev), "received 0 of 0 B, sent 1 of 5 B"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	})
@@ -194,6 +203,39 @@ func TestTrafficFromTheOpeningHandshakeOn(t *testing.T) {
 		c.Abort()
 		<-c.Done()
 		if got, want := carried(t, c.Event()), "received 1 of 5 B, sent 1 of 3 B"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
+}
+
+// A request whose Write returns only behind the 101 is no frame.
+func TestTrafficWithoutARequestThatIsSlow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		below, peer := closetest.PipeSize(64)
+		nc, err := newGuard(t, counting).Driver().WrapHandshake(below)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := nc.(*closeguard.Conn)
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			fmt.Fprintf(c, "GET / HTTP/1.1\r\nX: %0100d\r\n\r\n", 0)
+		}()
+		synctest.Wait()
+		fmt.Fprint(peer, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
+		c.Read(make([]byte, 100))
+		for n := 0; n < 123; { // the whole request
+			k, err := peer.Read(make([]byte, 200))
+			if n += k; err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-asked
+		c.Write(wireBytes(closeguard.Client, text("hey")))
+		c.Abort()
+		<-c.Done()
+		if got, want := carried(t, c.Event()), "received 0 of 0 B, sent 1 of 3 B"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	})
