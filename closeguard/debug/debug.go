@@ -67,12 +67,15 @@ func New(opts Options) (*Page, error) {
 // Observe keeps the event. It waits for no viewer.
 func (p *Page) Observe(_ context.Context, ev closeguard.Event) {
 	now := time.Now()
-	if progress, ok := ev.(*closeguard.Progress); ok {
+	switch ev := ev.(type) {
+	case *closeguard.Progress:
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.drain = drainSeen{at: now, open: progress.Open, report: progress.Report}
+		p.drain = drainSeen{at: now, open: ev.Open, report: ev.Report}
 		p.drain.report.Slowest = nil // they may hold what the program keeps for users
 		return
+	case *closeguard.More:
+		return // the page belongs beside a Sample: it keeps a bounded number by itself
 	}
 	r := recordOf(ev, now)
 	p.mu.Lock()

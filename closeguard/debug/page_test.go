@@ -234,3 +234,21 @@ func TestReadOnly(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A page behind a Sample shows what comes through, and takes no sum for an event.
+func TestASumIsNoEvent(t *testing.T) {
+	page, err := debug.New(debug.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := closeguard.New(closeguard.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page.Observe(t.Context(), &closeguard.More{Kind: "dropped", Code: 1006, Count: 4211})
+	answer := httptest.NewRecorder()
+	page.Handler(guard).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/events.json", nil))
+	if body := answer.Body.String(); answer.Code != http.StatusOK || !strings.Contains(body, `"events":[]`) {
+		t.Errorf("status %d, %s", answer.Code, body)
+	}
+}
