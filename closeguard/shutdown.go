@@ -351,8 +351,12 @@ func (g *Guard) closes() bool {
 	return g.aborting
 }
 
-// close closes one of the connections with the frame that the program wants.
+// close closes one of the connections with the frame that the program wants, unless
+// Close was called, which aborts them all.
 func (d *drain) close(l *link) (left bool) {
+	if d.guard.closes() {
+		return true
+	}
 	l.mu.Lock()
 	info := l.info()
 	l.mu.Unlock()
