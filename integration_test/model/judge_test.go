@@ -201,8 +201,8 @@ func (l *life) judgeTimes(ev closeguard.CloseEvent, acts []act) {
 			l.fails("1: the duration is %v, TCP was closed after %v", e.Duration, a.at)
 		}
 		idle, last := a.at, a.at // without and with what came at the very end
-		for _, r := range acts[:i] {
-			if r.what == reads && len(r.b) > 0 {
+		for j, r := range acts {
+			if r.what == reads && len(r.b) > 0 && (j < i || r.at == a.at) { // a Read may return behind the Close that found it
 				if r.at < a.at {
 					idle = a.at - r.at
 				}
