@@ -3,6 +3,7 @@ package closeguard
 import (
 	"errors"
 	"runtime"
+	"time"
 
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
@@ -22,6 +23,7 @@ func (c *Conn) CloseWrite() (err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.guard.joints.leaveYielding(l, time.Time{})
 	if l.phase == phaseOpen {
 		if l.app.Closed {
 			return l.raw.errClosed("close")

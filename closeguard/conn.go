@@ -55,9 +55,14 @@ func (c *Conn) Read(p []byte) (int, error) {
 // Write writes to the connection; see [net.Conn]. After a Close frame, pongs
 // and further Closes are swallowed, and everything else fails with an error
 // that is net.ErrClosed. A piece of a Close frame counts as written and is held
-// until the frame is whole, and so does what is left of a frame that Close cut.
-func (c *Conn) Write(p []byte) (int, error) {
-	n, err := c.link.write(p)
+// until the frame is whole, and so does what is left of a frame that Close cut, and
+// the first of two pieces that gorilla/websocket hands over at once.
+func (c *Conn) Write(p []byte) (n int, err error) {
+	if c.link.out.TryLock() {
+		n, err = c.link.writeFast(p)
+	} else {
+		n, err = c.link.writeSlow(p)
+	}
 	runtime.KeepAlive(c)
 	return n, err
 }
@@ -95,6 +100,9 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.link.setDeadlines(
 func (l *link) setDeadlines(read, write bool, t time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if write && l.guard.joints.held(l) != nil {
+		l.guard.joints.leaveYielding(l, time.Now().Add(jointPatience))
+	}
 	if l.phase == phaseOpen {
 		switch {
 		case l.app.Closed && (read || !l.end.awaitsWord()):

@@ -40,7 +40,9 @@
 //     other middleware. The request's context ends, as without a guard, when
 //     reading by the bufio.Reader of Hijack fails.
 //  12. It is cheap: no goroutine and no timer per open connection, nothing
-//     allocated per message, no byte held back.
+//     allocated per message, no more system calls than without it. No byte is
+//     held back, but where gorilla/websocket hands a frame over in two pieces
+//     at once: both leave together.
 //
 // # Limits
 //

@@ -38,10 +38,10 @@ func (d guardDriver) Claim(ctx context.Context) (net.Conn, error) {
 	switch {
 	case c == nil || l.phase != phaseOpen:
 		return nil, errNotOpen
-	case l.claimed:
+	case l.library.has(claimed):
 		return nil, errClaimed
 	}
-	l.claimed = true
+	l.library |= claimed
 	return c, nil
 }
 
@@ -125,7 +125,7 @@ func (d connDriver) StrictEOF() {
 	l := d.conn.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.eofEndsMessage = true
+	l.library |= eofEndsMessage
 }
 
 func (d connDriver) Extensions(header string) {

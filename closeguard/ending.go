@@ -127,6 +127,9 @@ func (l *link) noteEnd() {
 		return
 	}
 	l.ended.grow(final)
+	if !l.out.Locked() {
+		l.guard.joints.drop(l)
+	}
 	l.guard.lingerers.remove(&e.linger)
 	for _, r := range e.rounds {
 		r.ended(l)

@@ -35,6 +35,7 @@ type Guard struct {
 	callers      sched.Pool // call functions of the program's
 
 	lingerers lingerers
+	joints    joints
 
 	mu          sync.Mutex
 	links       []*link                       // open, or ended and not yet reported; in any order

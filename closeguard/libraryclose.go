@@ -106,6 +106,7 @@ func (l *link) afterClose(p []byte) (int, error) {
 // closed, so that the guard can write it to the end; what of it the library has not
 // handed over yet is owed.
 func (l *link) cutFrame(rest []byte) {
+	rest = l.guard.joints.takeBack(l, rest)
 	if l.out.scan.Between() {
 		return
 	}

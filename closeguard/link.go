@@ -38,6 +38,7 @@ type link struct {
 	role   Role
 	errand errand
 	traits
+	handover  handover
 	app       closing.App
 	bareClose int16 // a Code, in place of Options.BareClose; 0: that counts
 
@@ -72,15 +73,23 @@ func (f *finality) final() bool { return f.Load() >= final }
 
 // traits are what the guard knows about a connection's transport and library.
 type traits struct {
-	claimed bool // an adapter has it
+	library library
 
 	// resumable: a Write that was cut by a deadline says exactly how much
 	// left, and can be gone on with. Not so with TLS.
 	resumable bool
-
-	// eofEndsMessage: the library takes io.EOF for the end of a message (rule 8).
-	eofEndsMessage bool
 }
+
+// library is what is known of the library, guarded by the link's mu.
+type library uint8
+
+const (
+	claimed        library = 1 << iota // an adapter has the connection
+	eofEndsMessage                     // it takes io.EOF for the end of a message (rule 8)
+)
+
+// has reports whether this is known.
+func (l library) has(this library) bool { return l&this != 0 }
 
 // instant is a time on the guard's clock, which is never 0.
 type instant = time.Duration
@@ -142,7 +151,7 @@ func (l *link) facts() closing.Facts {
 	return closing.Facts{
 		Reading:  l.in.Locked(),
 		Writing:  writing,
-		Between:  !writing && l.out.scan.Between(), // else the scanner is the writer's
+		Between:  !writing && l.guard.joints.between(l), // else the scanner is the writer's
 		LastByte: last,
 		App:      l.app,
 	}
@@ -194,6 +203,7 @@ func (l *link) step(send func(*ownClose, closing.Action), end func(closing.Manne
 	switch a := l.end.Next(l.facts(), l.guard.now()); a.Do {
 	case closing.SendClose:
 		l.out.LockNow()
+		l.guard.joints.drop(l)
 		send(&l.end.ours, a)
 	case closing.Linger:
 		l.end.linger.start()

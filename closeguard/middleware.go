@@ -239,7 +239,7 @@ func (u *upgrade) begin(early []byte) {
 	if u.status == http.StatusSwitchingProtocols {
 		// The library let net/http write the 101: that is how coder/websocket
 		// is known, which takes io.EOF for the end of a message (rule 8).
-		l.eofEndsMessage = true
+		l.library |= eofEndsMessage
 		extensions := strings.Join(u.Header()["Sec-Websocket-Extensions"], ",")
 		o.agree(u.Header().Get("Sec-WebSocket-Protocol"), wire.Claims(extensions))
 		o.openYielding()

@@ -52,9 +52,9 @@ func (out *outbound) passable(p []byte, ours bool) (n int, data bool) {
 }
 
 // advance follows bytes that have left.
-func (out *outbound) advance(p []byte) {
+func advance(s *wire.Scanner, p []byte) {
 	for {
-		n, token := out.scan.Next(p)
+		n, token := s.Next(p)
 		if p = p[n:]; token == wire.More {
 			return
 		}

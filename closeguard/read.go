@@ -114,7 +114,7 @@ func (l *link) readGate() error {
 		return &limitError{sentinel(m.Limit())}
 	}
 	if r := m.Record(); r.Complete() || m.Out() == closing.Lost && r.Received != nil && r.Down == nil && !r.Aborted {
-		if l.eofEndsMessage && l.in.scan.InMessage() {
+		if l.library.has(eofEndsMessage) && l.in.scan.InMessage() {
 			return &truncatedError{io.EOF.Error()} // rule 8
 		}
 		return io.EOF
@@ -137,7 +137,7 @@ func (l *link) readFailed(err error) error {
 	case isEOF(err):
 		told := err
 		if l.in.scan.InMessage() && !m.TheirCloseCame() { // rule 8
-			if l.eofEndsMessage {
+			if l.library.has(eofEndsMessage) {
 				err = &truncatedError{err.Error()}
 				told = err
 			} else {

@@ -9,13 +9,8 @@ import (
 	"github.com/closeguard/ws/closeguard/internal/wire"
 )
 
-// write is the library's Write. Data passes as it is, in one piece; only where
-// a Close begins is anything looked at or changed. What is rarely needed is in
-// functions of its own: a stack that has doubled for it would stay as large.
-func (l *link) write(p []byte) (int, error) {
-	if l.out.TryLock() {
-		return l.writeFast(p)
-	}
+// writeSlow is the library's Write where it can't take the direction's lock at once.
+func (l *link) writeSlow(p []byte) (int, error) {
 	if o := l.lockAnswering(); o != nil {
 		return o.writeUnlocking(p)
 	}
@@ -34,7 +29,10 @@ func (l *link) lockAnswering() *opening {
 	return nil
 }
 
-// writeFast is write with the direction's lock and without mu.
+// writeFast is the library's Write with the direction's lock and without mu. Data passes
+// as it is, in one piece; only where a Close begins is anything looked at or changed. What
+// is rarely needed is in functions of its own: a stack that has doubled for it would stay
+// as large.
 func (l *link) writeFast(p []byte) (n int, err error) {
 	before := l.out.scan
 	if l.out.scan.Data(p) != len(p) {
@@ -47,7 +45,11 @@ func (l *link) writeFast(p []byte) (n int, err error) {
 			l.fastWritePanicked()
 		}
 	}()
-	n, err = l.raw.Conn.Write(p)
+	if beginsFrame(p) && l.guard.joints.hold(l, p, before, 4) {
+		n = len(p)
+	} else {
+		n, err = l.guard.joints.writer(l).Write(p)
+	}
 	returned = true
 	if n == len(p) && err == nil && l.out.UnlockFast(0) {
 		return n, nil
@@ -123,6 +125,9 @@ func (l *link) writeLocked(p []byte, locked bool) (int, error) {
 
 // endWriteYielding ends a Write of the library's.
 func (l *link) endWriteYielding() {
+	if l.ended.final() {
+		l.guard.joints.drop(l)
+	}
 	l.out.Unlock()
 	if l.end != nil && l.phase == phaseOpen {
 		l.on(closing.Called{})
@@ -149,6 +154,9 @@ func (l *link) writeFramesYielding(p []byte) (int, error) {
 		k, data := l.out.passable(p, l.machine().Out() == closing.Pending)
 		if data {
 			l.life.sawData()
+		}
+		if k == len(p) && l.end == nil && beginsFrame(p) && l.guard.joints.hold(l, p, before, 6) {
+			return k, nil
 		}
 		if k > 0 || len(p) == 0 {
 			n, err := l.passYielding(p[:k])
@@ -223,7 +231,7 @@ func (l *link) transportWriteYielding(p []byte) (n int, err error) {
 			l.writePanicked()
 		}
 	}()
-	n, err = l.raw.Conn.Write(p)
+	n, err = l.guard.joints.writer(l).Write(p)
 	returned = true
 	return counted(n, len(p), err)
 }
@@ -234,7 +242,7 @@ func (l *link) transportWriteYielding(p []byte) (n int, err error) {
 func (l *link) wroteData(p []byte, before wire.Scanner, n int, err error) (int, error) {
 	if n < len(p) {
 		l.out.scan = before
-		l.out.advance(p[:n])
+		advance(&l.out.scan, p[:n])
 	}
 	if n > 0 {
 		l.life.saw(l.out.scan.Opcode()) // it may have taken long
@@ -285,5 +293,6 @@ func (l *link) writeRanOut(rest []byte, err error) error {
 		return l.raw.errClosed("write")
 	}
 	l.on(closing.RanOut{Reason: closing.Reason{Cause: cause.WriteTimeout, Err: err}})
+	l.guard.joints.noteLate(l)
 	return err
 }

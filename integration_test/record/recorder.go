@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -111,9 +112,22 @@ func (r *Recorder) write(rec *Record, p []byte, began time.Time, err error) {
 	}
 }
 
-// tcpConn has all methods of a TCP connection, which the guard looks for.
+// seenTCP are the methods of a TCP connection, without those that would go past Write:
+// net.Buffers finds no writev in it.
+type seenTCP interface {
+	net.Conn
+	syscall.Conn
+	CloseRead() error
+	CloseWrite() error
+	SetLinger(sec int) error
+	SetNoDelay(noDelay bool) error
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+}
+
+// tcpConn has the methods of a TCP connection that the guard looks for.
 type tcpConn struct {
-	*net.TCPConn
+	seenTCP
 	recorder *Recorder
 	record   *Record
 }
@@ -121,7 +135,7 @@ type tcpConn struct {
 func (c *tcpConn) Read(p []byte) (int, error) {
 	began := time.Now()
 	c.record.reading.Add(1)
-	n, err := c.TCPConn.Read(p)
+	n, err := c.seenTCP.Read(p)
 	c.recorder.read(c.record, p, n, began, err)
 	c.record.stopReading()
 	return n, err
@@ -132,7 +146,7 @@ func (c *tcpConn) ResumesWrites() bool { return true }
 
 func (c *tcpConn) Write(p []byte) (int, error) {
 	began := time.Now()
-	n, err := c.TCPConn.Write(p)
+	n, err := c.seenTCP.Write(p)
 	c.recorder.write(c.record, p[:n], began, err)
 	return n, err
 }
@@ -141,7 +155,7 @@ func (c *tcpConn) Write(p []byte) (int, error) {
 // line that hangs up it returns when a Read that was under way has heard of that.
 func (c *tcpConn) CloseWrite() error {
 	c.record.end(false)
-	err := c.TCPConn.CloseWrite()
+	err := c.seenTCP.CloseWrite()
 	if c.record.HangsUp.Load() {
 		c.record.Wait(hangingUp, func(r *Record) bool { return r.reading.Load() == 0 })
 	}
@@ -153,7 +167,7 @@ const hangingUp = 10 * time.Second
 
 func (c *tcpConn) Close() error {
 	c.record.end(true)
-	return c.TCPConn.Close()
+	return c.seenTCP.Close()
 }
 
 // tlsConn is the same for a connection over TLS. The guard finds what is below

@@ -22,6 +22,9 @@ type gate struct {
 	self  *threadIO // of the reading goroutine's thread
 }
 
+// ResumesWrites says what the guard knows of a *net.TCPConn itself.
+func (g *gate) ResumesWrites() bool { return true }
+
 // Read reads from the connection.
 func (g *gate) Read(p []byte) (int, error) {
 	if g.shut.Load() {

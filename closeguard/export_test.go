@@ -1,0 +1,15 @@
+package closeguard
+
+import "net"
+
+func init() { handsOverTwo = append(handsOverTwo, "github.com/closeguard/ws/closeguard.HandOver") }
+
+// HandOver is a Write of the first of two pieces, as gorilla/websocket's by
+// net.Buffers.WriteTo is, but that it stops behind it.
+func HandOver(c *Conn, p []byte) (int, error) {
+	n, err := (&net.Buffers{p}).WriteTo(c)
+	return int(n), err
+}
+
+// Held reports whether a piece is held for a connection.
+func Held(c *Conn) bool { return c.link.guard.joints.held(c.link) != nil }
