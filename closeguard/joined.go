@@ -18,8 +18,8 @@ import (
 //
 // Nothing in the bytes says that another piece follows at once: a proxy that passes a
 // frame on as it comes may pause behind each of them. Only the caller tells, and only one
-// that is known never to stop behind the first piece. Its name is looked up once, and
-// known by the program counters from then on.
+// that is known never to stop behind the first piece. A connection has one library, which
+// writes in one way: it is looked at once, at the first piece.
 //
 // What is held leaves ahead of whatever is written next. The guard itself writes nothing
 // then, because the library is inside a frame. Close, CloseWrite and SetDeadline let it
@@ -67,6 +67,7 @@ type handover uint8
 const (
 	handoverUnknown handover = iota
 	handoverSingly           // none of the pieces is to be held
+	handoverInTwo            // the second one follows at once
 )
 
 // beginsFrame reports whether p may be a piece to hold: the header of a data frame, and
@@ -79,38 +80,17 @@ func beginsFrame(p []byte) bool {
 	return n == 127 || n == 126 && int(p[2])<<8+int(p[3]) > len(p)-4
 }
 
-// calls are the caller of a Write, and that one's.
-type calls [2]uintptr
-
-// knownCalls are those of which the names were looked up: of a function that hands over
-// two pieces, and of others the last ones.
-var knownCalls struct{ two, other atomic.Pointer[calls] }
-
-// handOverTwo reports whether another piece follows at once.
-func (c calls) handOverTwo() bool {
-	if two := knownCalls.two.Load(); two != nil && *two == c {
-		return true
-	}
-	if other := knownCalls.other.Load(); other != nil && *other == c {
-		return false
-	}
-	return c.lookUp()
-}
-
 // handsOverTwo are functions that call net.Buffers.WriteTo with two pieces, never with one.
 var handsOverTwo = []string{"github.com/gorilla/websocket.(*Conn).writeBufs"}
 
-// lookUp is handOverTwo by the names.
-func (c calls) lookUp() bool {
-	frames := runtime.CallersFrames(c[:])
+// inTwo reports whether the library's Write, whose caller is so many calls up, is the
+// first of two.
+func inTwo(calls int) bool {
+	var pcs [2]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(calls, pcs[:])])
 	writes, _ := frames.Next()
-	calls, _ := frames.Next()
-	if writes.Function == "net.(*Buffers).WriteTo" && slices.Contains(handsOverTwo, calls.Function) {
-		knownCalls.two.Store(&c)
-		return true
-	}
-	knownCalls.other.Store(&c)
-	return false
+	library, _ := frames.Next()
+	return writes.Function == "net.(*Buffers).WriteTo" && slices.Contains(handsOverTwo, library.Function)
 }
 
 // slot is where a piece of the link's is held, if one is.
@@ -128,12 +108,16 @@ func (g *joints) held(l *link) *joint {
 // and stands behind p; skip is how many calls from here the caller of the library's Write
 // is. Another connection's piece may be where it would be held.
 func (g *joints) hold(l *link, p []byte, before wire.Scanner, skip int) bool {
-	if l.handover == handoverSingly || !before.Between() || l.out.scan.Left() == 0 || !l.resumable {
+	if !before.Between() || l.out.scan.Left() == 0 || !l.resumable {
 		return false
 	}
-	var from calls
-	if runtime.Callers(skip, from[:]); !from.handOverTwo() {
-		l.handover = handoverSingly // libraries have one way
+	if l.handover == handoverUnknown {
+		l.handover = handoverSingly
+		if inTwo(skip + 1) {
+			l.handover = handoverInTwo
+		}
+	}
+	if l.handover == handoverSingly {
 		return false
 	}
 	j := g.slot(l)
