@@ -27,7 +27,7 @@ func Storm(t *testing.T, n int, observer closeguard.Observer) *closeguard.Guard 
 	if told := len(events.Closed()); told != n {
 		t.Errorf("%d close events, want %d", told, n)
 	}
-	if told := sampled.passed + sampled.summed; told != n || sampled.summed == 0 {
+	if told := sampled.passed + sampled.summed; told != n || n > 1000 && sampled.passed > n/10 {
 		t.Errorf("the sampled log has %d lines and sums of %d, want %d together", sampled.passed, sampled.summed, n)
 	}
 	return guard
