@@ -275,3 +275,20 @@ func TestAnEndForgetsAPiece(t *testing.T) {
 		}
 	})
 }
+
+// What is handed over in two pieces is counted like everything else.
+func TestPiecesAreCounted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := guard(t, closeguard.Server, closeguard.Options{CountTraffic: true})
+		first, second := halves(c.role)
+		for range 3 {
+			closeguard.HandOver(c.Conn, first)
+			c.Write(second)
+			c.peerHas(len(first) + len(second))
+		}
+		c.Abort()
+		if got, want := *c.ended("dropped 1006").End().Traffic, (closeguard.Traffic{SentMessages: 3, SentBytes: 3000}); got != want {
+			t.Errorf("counted %+v, want %+v", got, want)
+		}
+	})
+}

@@ -104,7 +104,8 @@ type Options struct {
 
 	// CountTraffic counts the messages and bytes that go either way, for close events and
 	// their log lines, see [Traffic]. It costs some 200 B for each open connection, and of
-	// each Read and Write a mutex and a second look at the frames' headers. Default false:
+	// each Read and Write a mutex and a second look at the frames' headers, and the two
+	// parts of a large message of gorilla's leave by a system call each. Default false:
 	// nothing is counted, and it costs nothing.
 	CountTraffic bool
 

@@ -155,8 +155,8 @@ func (l *link) writeFramesYielding(p []byte) (int, error) {
 		if data {
 			l.life.sawData()
 		}
-		if k == len(p) && l.end == nil && beginsFrame(p) && l.guard.joints.hold(l, p, before, 6) {
-			return k, nil
+		if k == len(p) && l.end == nil && l.traffic() == nil && beginsFrame(p) && l.guard.joints.hold(l, p, before, 6) {
+			return k, nil // where traffic is counted, a piece counts when it has left
 		}
 		if k > 0 || len(p) == 0 {
 			n, err := l.passYielding(p[:k])
