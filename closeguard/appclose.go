@@ -15,8 +15,7 @@ func (l *link) close(why cause.Cause) error {
 	if l.phase != phaseOpen {
 		return l.closePlainYielding()
 	}
-	if l.guard.joints.held(l) != nil {
-		l.guard.joints.leaveYielding(l, time.Now().Add(jointPatience))
+	if l.guard.joints.leaveYielding(l, jointPatience) {
 		l.writeBy(time.Time{}) // a Close that the program still says sets its own
 	}
 	if !l.app.Serving { // before anybody learns that the library is done: it is not known yet who was first

@@ -3,7 +3,6 @@ package closeguard
 import (
 	"errors"
 	"runtime"
-	"time"
 
 	"github.com/closeguard/ws/closeguard/internal/closing"
 )
@@ -23,7 +22,7 @@ func (c *Conn) CloseWrite() (err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.guard.joints.leaveYielding(l, time.Time{})
+	l.guard.joints.leaveYielding(l, 0)
 	if l.phase == phaseOpen {
 		if l.app.Closed {
 			return l.raw.errClosed("close")

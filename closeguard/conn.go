@@ -100,8 +100,8 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.link.setDeadlines(
 func (l *link) setDeadlines(read, write bool, t time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if write && l.guard.joints.held(l) != nil {
-		l.guard.joints.leaveYielding(l, time.Now().Add(jointPatience))
+	if write {
+		l.guard.joints.leaveYielding(l, jointPatience)
 	}
 	if l.phase == phaseOpen {
 		switch {

@@ -163,27 +163,29 @@ func (j *joint) Write(p []byte) (int, error) {
 	return int(n) - took, err
 }
 
-// leaveYielding writes what is held for the link, until by; if that is zero for as long as
-// the library's own Write may take.
-func (g *joints) leaveYielding(l *link, by time.Time) {
+// leaveYielding writes what is held for the link, and reports whether something was. It
+// takes at most so long, and leaves that as the deadline of writing; 0: as long as the
+// library's own Write may take.
+func (g *joints) leaveYielding(l *link, within time.Duration) (held bool) {
 	switch {
 	case g.held(l) == nil:
-		return
-	case by.IsZero():
+		return false
+	case within == 0:
 		if !l.out.Lock(&l.mu, func() bool { return g.held(l) == nil }) {
-			return
+			return true
 		}
 	default:
 		if l.out.DisableFast(); l.out.Locked() {
-			return // what is written takes it along
+			return true // what is written takes it along
 		}
 		l.out.LockNow()
-		l.writeBy(by)
+		l.writeBy(time.Now().Add(within))
 	}
 	defer l.endWriteYielding()
 	if _, err := l.passYielding(nil); err != nil && !ranOut(err) {
 		l.writeFailed(nil, err) //nolint:errcheck // the next Write finds out
 	}
+	return true
 }
 
 // takeBack gives back what is held for the link as the start of what has not left, and

@@ -124,6 +124,19 @@ func (c Cause) String() string {
 	return words[c]
 }
 
+// OfTransport reports whether TCP ended by itself: neither the program nor the guard ended
+// it, but the peer, or something in between, and nobody can tell which.
+func (c Cause) OfTransport() bool {
+	switch c {
+	case EOF, Reset, TLS, Transport:
+		return true
+	case None, ReadTimeout, WriteTimeout, Context, HandlerError, Panic, ProtocolError, FrameUnsent, BareClose,
+		PingTimeout, IdleTimeout, MaxAge, WriteStall, CloseIdle, CloseTimeout, CloseBytes, Evicted, Shutdown,
+		Kicked, Aborted, Abandoned:
+	}
+	return false
+}
+
 // All returns the causes in the order of their numbers, for who counts each.
 func All() []Cause {
 	all := make([]Cause, len(words))

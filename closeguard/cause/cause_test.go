@@ -2,6 +2,7 @@ package cause_test
 
 import (
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/closeguard/ws/closeguard/cause"
@@ -28,5 +29,15 @@ func TestWords(t *testing.T) {
 	}
 	if got := cause.Cause(200).String(); got != "unknown" {
 		t.Errorf("what there isn't is %q", got)
+	}
+}
+
+// Four causes are TCP's own end.
+func TestOfTransport(t *testing.T) {
+	own := []cause.Cause{cause.EOF, cause.Reset, cause.TLS, cause.Transport}
+	for _, c := range cause.All() {
+		if got := c.OfTransport(); got != slices.Contains(own, c) {
+			t.Errorf("%v: %t", c, got)
+		}
 	}
 }

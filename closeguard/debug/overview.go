@@ -8,13 +8,17 @@ import (
 	"github.com/closeguard/ws/closeguard/cause"
 )
 
-// causeNames are the causes there are, and before them none at all.
-var causeNames = func() []string {
-	names := []string{""}
+// causeNames are the causes there are, and before them none at all; transportCauses those
+// with which TCP ended by itself.
+var causeNames, transportCauses = func() (all, transport []string) {
+	all = append(all, "")
 	for _, c := range cause.All() {
-		names = append(names, c.String())
+		all = append(all, c.String())
+		if c.OfTransport() {
+			transport = append(transport, c.String())
+		}
 	}
-	return names
+	return all, transport
 }()
 
 // base is what every view shows.

@@ -3,6 +3,7 @@ package debug
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,10 +27,8 @@ func (q *query) text(name string) string {
 // oneOf is a value of a list, of which the first is the default.
 func (q *query) oneOf(name string, choices ...string) string {
 	s := q.text(name)
-	for _, c := range choices {
-		if s == c {
-			return c
-		}
+	if slices.Contains(choices, s) {
+		return s
 	}
 	if s != "" {
 		q.fail(name, s, "must be one of "+strings.Join(choices, ", "))
@@ -107,17 +106,8 @@ func (a about) any() bool { return a != about{} }
 
 func (a about) matches(w *who) bool {
 	return isIn(a.Route, w.Route) && isIn(a.Remote, w.Remote) &&
-		(a.Key == "" || anyOf(w.Keys, func(k string) bool { return isIn(a.Key, k) })) &&
-		(a.Attr == "" || anyOf(w.Attrs, func(at attr) bool { return isIn(a.Attr, at.Key+"="+at.Value) }))
-}
-
-func anyOf[T any](list []T, is func(T) bool) bool {
-	for _, v := range list {
-		if is(v) {
-			return true
-		}
-	}
-	return false
+		(a.Key == "" || slices.ContainsFunc(w.Keys, func(k string) bool { return isIn(a.Key, k) })) &&
+		(a.Attr == "" || slices.ContainsFunc(w.Attrs, func(at attr) bool { return isIn(a.Attr, at.Key+"="+at.Value) }))
 }
 
 // isIn reports whether part is in what is shown of s.

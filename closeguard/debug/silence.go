@@ -2,6 +2,7 @@ package debug
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func (s silence) worthTelling() bool { return s.Count >= 3 && s.Count*10 >= s.Of
 func silences(events []*record) []silence {
 	idle := []time.Duration{}
 	for _, r := range events {
-		if r.Event == "dropped" && (r.Cause == "eof" || r.Cause == "reset" || r.Cause == "tls" || r.Cause == "transport") {
+		if r.Event == "dropped" && slices.Contains(transportCauses, r.Cause) {
 			idle = append(idle, time.Duration(r.Idle))
 		}
 	}

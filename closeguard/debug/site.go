@@ -2,6 +2,7 @@ package debug
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -145,7 +146,7 @@ type section struct {
 
 func (s *site) answerHTML(w http.ResponseWriter, view string, c *content, q *query) {
 	sh := sheet{Title: c.title, View: view, Zone: time.Now().Format("MST (UTC-07:00)")}
-	sh.JSON = cmpOr(view, "index") + ".json" + q.with()
+	sh.JSON = cmp.Or(view, "index") + ".json" + q.with()
 	if len(c.live) > 0 && !c.missing {
 		sh.Live = "live" + q.with("view", view)
 	}
@@ -183,13 +184,6 @@ func answer(w http.ResponseWriter, status int, contentType string, body []byte) 
 	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 	w.WriteHeader(status)
 	w.Write(body) //nolint:errcheck // the client is gone
-}
-
-func cmpOr(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // Whatever a template shows of what others chose goes through "see".
@@ -237,7 +231,7 @@ func (b base) With(view string, pairs ...any) string {
 	for _, p := range pairs {
 		values = append(values, fmt.Sprint(p))
 	}
-	return cmpOr(view, "./") + b.query.with(values...)
+	return cmp.Or(view, "./") + b.query.with(values...)
 }
 
 // Value is what the query has for a name, as it is shown.

@@ -129,13 +129,8 @@ func initiator(ev closeguard.CloseEvent) string {
 	case *closeguard.LocalClosed:
 		return "local"
 	}
-	switch ev.Cause() {
-	case cause.None, cause.EOF, cause.Reset, cause.TLS, cause.Transport:
+	if c := ev.Cause(); c == cause.None || c.OfTransport() {
 		return "transport"
-	case cause.ReadTimeout, cause.WriteTimeout, cause.Context, cause.HandlerError, cause.Panic, cause.ProtocolError,
-		cause.FrameUnsent, cause.BareClose, cause.PingTimeout, cause.IdleTimeout, cause.MaxAge, cause.WriteStall,
-		cause.CloseIdle, cause.CloseTimeout, cause.CloseBytes, cause.Evicted, cause.Shutdown, cause.Kicked,
-		cause.Aborted, cause.Abandoned:
 	}
 	return "local"
 }
