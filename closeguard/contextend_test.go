@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -184,3 +185,59 @@ func TestServeReturnsTheEndOfAContext(t *testing.T) {
 }
 
 type cancelKey struct{}
+
+// Where the context ended inside a frame, the rest of that leaves ahead of the Close
+// that the program says, and nothing else does; of a frame that is too long to be
+// finished nothing more leaves (rule 9).
+func TestAContextEndsInsideAFrame(t *testing.T) {
+	const buffer = 100
+	for _, tt := range []struct {
+		name  string
+		frame frame
+		then  frame
+		wire  string
+		ended string
+	}{
+		{"Close", big(300), closeWith(1013, ""), "binary of 300 bytes | close 1013 | EOF", "local closed 1013, sent 1013, received 1013, clean"},
+		{"an illegal Close", big(300), closeWith(1006, ""), "binary of 300 bytes | close 1001 | EOF",
+			"local closed 1001, sent 1001, received 1001, intended 1006, clean"},
+		{"data", big(300), text("more"), "EOF in a frame", "dropped 1006"},
+		{"Close, and the frame is too long", big(100_000), closeWith(1013, ""), "EOF in a frame", "dropped 1006"},
+	} {
+		for _, role := range bothRoles {
+			t.Run(tt.name+"/"+role.String(), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					c := guardPipe(t, role, closeguard.Options{}, buffer, nil)
+					ctx, cancel := context.WithCancel(context.Background())
+					context.AfterFunc(ctx, func() { c.Close() })
+					call := c.Driver().Begin(ctx)
+					time.AfterFunc(time.Millisecond, cancel)
+					_, err := c.Write(wireBytes(role, tt.frame))
+					if err = call.End(err, true); !errors.Is(err, context.Canceled) {
+						t.Errorf("the call ends with %v, want the context's end", err)
+					}
+					synctest.Wait()
+					_, err = c.Write(wireBytes(role, tt.then))
+					if taken := strings.Contains(tt.wire, "close"); taken != (err == nil) || !taken && !errors.Is(err, net.ErrClosed) {
+						t.Errorf("writing %s: %v", tell(tt.then), err)
+					}
+					r := frameReader{r: c.peer, from: c.role}
+					var got []string
+					for r.err == nil {
+						got = append(got, r.next())
+						if strings.HasPrefix(got[len(got)-1], "close") {
+							synctest.Wait()
+							c.send(closeWith(uint16(c.Event().Code()), ""))
+							c.peer.CloseWrite()
+						}
+					}
+					if got := strings.Join(got, " | "); got != tt.wire {
+						t.Errorf("the peer sees %s, want %s", got, tt.wire)
+					}
+					c.peer.Close()
+					c.ends(tt.ended)
+				})
+			})
+		}
+	}
+}

@@ -71,6 +71,13 @@ func (l *link) writeCloseYielding(p []byte) (int, error) {
 	return n + m, err
 }
 
+// beginsWord reports whether p, which the library writes though it has closed, is how
+// the program says what to close with. The wire must be between two frames, or come to be.
+func (l *link) beginsWord(p []byte) bool {
+	return l.end.held != nil ||
+		l.end.Edge() != closing.Broken && l.out.scan.Between() && len(p) > 0 && wire.Opcode(p[0]&0xf) == wire.Close
+}
+
 // sendLibrarysYielding writes the library's Close, in the library's own call. What
 // its deadline cuts off, the guard sends.
 func (l *link) sendLibrarysYielding(frame []byte) error {

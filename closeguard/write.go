@@ -148,6 +148,9 @@ func (l *link) writeFramesYielding(p []byte) (int, error) {
 	if m.TakesNoMore() {
 		return l.afterClose(p)
 	}
+	if l.app.Closed && !l.beginsWord(p) {
+		return 0, l.raw.errClosed("write")
+	}
 	ahead := 0
 	if l.end == nil || l.end.held == nil {
 		before := l.out.scan

@@ -57,7 +57,7 @@ var payloads = []string{
 var frames = []rawpeer.Frame{
 	rawpeer.Text("hello"), rawpeer.Ping("p"), rawpeer.Pong(""), rawpeer.Binary(make([]byte, 300)),
 	{Opcode: rawpeer.OpText, Payload: []byte("begin")}, {Fin: true, Payload: []byte("end")},
-	rawpeer.Binary(make([]byte, 70_000)),
+	rawpeer.Binary(make([]byte, 150_000)),
 }
 
 // broken are frames that no peer may write.

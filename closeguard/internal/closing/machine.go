@@ -507,19 +507,25 @@ func (m *Machine) startClock(now time.Duration) {
 }
 
 // Outgoing decides on a Close that the library writes, given its payload. If it
-// is to be sent, the caller does so, and tells Wrote.
+// is to be sent, the caller does so, and tells Wrote. Where the rest of a frame must
+// leave first the guard sends both, as a Close of its own.
 func (m *Machine) Outgoing(payload []byte, now time.Duration) Verdict {
 	m.noteGivingUp()
 	v := m.record.outgoing(payload)
-	if v.Send {
-		m.out = Out{State: Sending, By: Library, Frame: v.Frame}
-		m.startClock(now)
-		if m.stage == Open {
-			m.to(Closing)
+	if !v.Send {
+		if m.out.State == None {
+			m.out = Out{State: Lost} // and with it all that follows it
 		}
-	} else if m.out.State == None {
-		m.out = Out{State: Lost} // and with it all that follows it
+		return v
 	}
+	m.begin(v, now)
+	if m.stage == Open {
+		m.to(Closing)
+	}
+	if m.edge.State == Rest {
+		return Verdict{}
+	}
+	m.out.State, m.out.By = Sending, Library
 	return v
 }
 
