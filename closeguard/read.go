@@ -52,6 +52,7 @@ func (l *link) beginRead() error {
 	defer l.mu.Unlock()
 	unreadable := func() bool { return l.phase == phaseOpen && l.readGate() != nil } // it need not wait for its turn
 	if !l.in.Lock(&l.mu, unreadable) {
+		l.on(closing.Called{})
 		return l.readGate()
 	}
 	if l.phase != phaseOpen || l.end == nil && !l.app.Closed {
@@ -63,6 +64,7 @@ func (l *link) beginRead() error {
 	}
 	err := l.readGate()
 	if err != nil {
+		l.on(closing.Called{}) // nobody reads, but somebody is there
 		l.in.Unlock()
 	}
 	return err

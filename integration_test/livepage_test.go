@@ -28,19 +28,9 @@ func TestLivePage(t *testing.T) {
 	tab := openTab(t, "about:blank")
 	tab.call(t, "Log.enable", map[string]any{})
 	tab.call(t, "Runtime.enable", map[string]any{})
-	shows := func(expression string) { // without a script of its own
-		t.Helper()
-		for range 10_000 {
-			if string(tab.eval(t, expression)) == "true" {
-				return
-			}
-		}
-		t.Fatalf("it never comes to %s", expression)
-	}
 	open := func(view string) {
 		t.Helper()
-		tab.call(t, "Page.navigate", map[string]any{"url": url + view})
-		shows(`location.href === '` + url + view + `' && document.readyState === 'complete'`)
+		tab.navigate(t, url+view)
 	}
 	holds := func(what, expression string) {
 		t.Helper()
@@ -101,8 +91,10 @@ func TestLivePage(t *testing.T) {
 		tab.call(t, "Emulation.setScriptExecutionDisabled", map[string]any{"value": true})
 		open("events")
 		holds("nothing is live", `document.getElementById('live').hidden`)
-		tab.eval(t, `document.querySelector('[name=kind]').value = 'peer_closed', document.querySelector('.filter button').click()`)
-		shows(`location.search.includes('kind=peer_closed') && document.readyState === 'complete'`)
+		tab.loads(t, func() {
+			tab.eval(t, `document.querySelector('[name=kind]').value = 'peer_closed', document.querySelector('.filter button').click()`)
+		})
+		holds("the filter is asked for", `location.search.includes('kind=peer_closed')`)
 		holds("the filter works", `document.querySelectorAll('.events tbody tr').length === 1 && document.querySelector('[name=kind]').value === 'peer_closed'`)
 	})
 	for _, c := range tab.complaints {

@@ -72,6 +72,7 @@ func TestPage(t *testing.T) {
 type tab struct {
 	ws         *websocket.Conn
 	last       int      // the number of the last call
+	loaded     int      // pages, so far
 	complaints []string // of the page, once the domains Log and Runtime are enabled
 }
 
@@ -126,41 +127,68 @@ func openTab(t *testing.T, url string) *tab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.ws.Close() })
-	b.call(t, "Page.navigate", map[string]any{"url": url})
-	b.await(t, `document.readyState === 'complete'`)
+	b.call(t, "Page.enable", map[string]any{})
+	b.navigate(t, url)
 	return b
+}
+
+// navigate opens a page in it.
+func (b *tab) navigate(t *testing.T, url string) {
+	t.Helper()
+	b.loads(t, func() { b.call(t, "Page.navigate", map[string]any{"url": url}) })
+}
+
+// loads waits until another page has loaded, to which leave leads. No call may be under
+// way in between: it would end with the page that it is about.
+func (b *tab) loads(t *testing.T, leave func()) {
+	t.Helper()
+	before := b.loaded
+	for leave(); b.loaded == before; {
+		b.receive(t)
+	}
+}
+
+// message is what Chromium sends: the answer to a call, or an event.
+type message struct {
+	ID     int
+	Result json.RawMessage
+	Error  any
+	Method string
+	Params json.RawMessage
 }
 
 // call calls a method of the DevTools protocol.
 func (b *tab) call(t *testing.T, method string, params any) json.RawMessage {
 	t.Helper()
 	b.last++
-	b.ws.SetReadDeadline(time.Now().Add(2 * time.Minute)) // ReadJSON tells
 	if err := b.ws.WriteJSON(map[string]any{"id": b.last, "method": method, "params": params}); err != nil {
 		t.Fatal(err)
 	}
 	for {
-		var answer struct {
-			ID     int
-			Result json.RawMessage
-			Error  any
-			Method string
-			Params json.RawMessage
-		}
-		if err := b.ws.ReadJSON(&answer); err != nil {
-			t.Fatal(err)
-		}
-		switch answer.Method {
-		case "Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled":
-			b.complaints = append(b.complaints, string(answer.Params))
-		}
-		if answer.ID == b.last {
-			if answer.Error != nil {
-				t.Fatalf("%s: %v", method, answer.Error)
+		if m := b.receive(t); m.ID == b.last {
+			if m.Error != nil {
+				t.Fatalf("%s: %v", method, m.Error)
 			}
-			return answer.Result
+			return m.Result
 		}
 	}
+}
+
+// receive takes the next message.
+func (b *tab) receive(t *testing.T) message {
+	t.Helper()
+	b.ws.SetReadDeadline(time.Now().Add(2 * time.Minute)) // ReadJSON tells
+	var m message
+	if err := b.ws.ReadJSON(&m); err != nil {
+		t.Fatal(err)
+	}
+	switch m.Method {
+	case "Page.loadEventFired":
+		b.loaded++
+	case "Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled":
+		b.complaints = append(b.complaints, string(m.Params))
+	}
+	return m
 }
 
 // eval evaluates an expression in the page; it waits for a promise.
