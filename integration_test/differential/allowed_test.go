@@ -60,6 +60,10 @@ var allowed = []row{
 		"what follows our Close, or a write that failed for it, fails, too, in a library that remembers errors",
 		"rule 3",
 		func(d difference) bool {
+			if d.is(ofContext) { // and its Read, which would have ended it, doesn't read
+				return d.sc.library == xnetLibrary && closed(d.g) && strings.HasPrefix(d.bare, "ended") && strings.HasPrefix(d.guarded, "not ended") &&
+					d.sc.says(d.g, "net.ErrClosed, net.OpError of write", writes) && d.sc.says(d.g, "net.ErrClosed, net.OpError of write", readings...)
+			}
 			return d.is(ofCall) && d.sc.library == xnetLibrary && (slices.Contains(endings, d.verb()) || d.sc.reads(d.step)) &&
 				d.guarded == "net.ErrClosed, net.OpError of write" && d.sc.triedBefore(d.step, d.g, slices.Concat([]string{writes}, readings, endings)...)
 		},
@@ -336,6 +340,14 @@ var allowed = []row{
 		},
 	},
 	{
+		"whether the peer's bytes come before net/http closes a connection whose handler panicked without an answer",
+		"no rule: the order of the two, which differs from play to play, bare and guarded",
+		func(d difference) bool {
+			return d.is(ofEnd) && d.bare == byFIN && d.guarded == byRST && d.b.panic != "" && d.g.panic != "" &&
+				d.b.answer == "" && d.g.answer == "" && d.sc.does(peer, sends)
+		},
+	},
+	{
 		"where something points to the end, or nothing is written any more, gorilla's two parts are two Writes",
 		"rule 12: parts are joined while a connection is only open",
 		func(d difference) bool {
@@ -485,6 +497,16 @@ func (sc script) closedBothWays() bool { return sc.answers && sc.pace != never |
 func (sc script) triedBefore(step int, o observation, verbs ...string) bool {
 	for i := range step {
 		if slices.Contains(verbs, sc.steps[i].verb) && o.calls[i] != "" && o.calls[i] != blocked {
+			return true
+		}
+	}
+	return false
+}
+
+// says reports whether one of these steps was done and said this.
+func (sc script) says(o observation, said string, verbs ...string) bool {
+	for i, s := range sc.steps {
+		if slices.Contains(verbs, s.verb) && o.calls[i] == said {
 			return true
 		}
 	}
