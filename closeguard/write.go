@@ -142,14 +142,11 @@ func (l *link) writeFramesYielding(p []byte) (int, error) {
 	if m.Edge() == closing.Owed && m.Stage() < closing.Ending {
 		return l.writeOwedYielding(p)
 	}
-	if err := l.writeGate(); err != nil {
+	if err := l.refuse(p); err != nil {
 		return 0, err
 	}
 	if m.TakesNoMore() {
 		return l.afterClose(p)
-	}
-	if l.app.Closed && !l.beginsWord(p) {
-		return 0, l.raw.errClosed("write")
 	}
 	ahead := 0
 	if l.end == nil || l.end.held == nil {
@@ -178,6 +175,16 @@ func (l *link) writeFramesYielding(p []byte) (int, error) {
 	}
 	n, err := l.writeCloseYielding(p[ahead:])
 	return ahead + n, err
+}
+
+// refuse is the error of a Write of p, which a library that has closed may still begin if
+// it is how the program says what to close with.
+func (l *link) refuse(p []byte) error {
+	err := l.writeGate()
+	if err == nil && l.app.Closed && !l.machine().TakesNoMore() && !l.beginsWord(p) {
+		err = l.raw.errClosed("write")
+	}
+	return err
 }
 
 // writeGate is the error of a Write on a connection that is written no more.
