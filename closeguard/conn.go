@@ -45,7 +45,9 @@ func newConn(l *link) *Conn {
 }
 
 // Read reads from the connection; see [net.Conn]. At a limit of the closing
-// handshake it returns an error that is os.ErrDeadlineExceeded.
+// handshake it returns an error that is os.ErrDeadlineExceeded. On TCP and Unix sockets
+// it may take more from the kernel than it returns, up to 64 KiB of the frame that it is
+// in, for at most 64 connections of a guard at a time; the next Reads return that.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.link.read(p)
 	runtime.KeepAlive(c)
@@ -77,7 +79,8 @@ func (c *Conn) Close() error {
 }
 
 // NetConn returns the connection below, for its options. Reading, writing or
-// closing it goes past the guard.
+// closing it goes past the guard. Inside a frame the guard may have read what the
+// library has not got yet.
 func (c *Conn) NetConn() net.Conn { return c.link.raw.Conn }
 
 // LocalAddr returns our address.

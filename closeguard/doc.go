@@ -42,7 +42,8 @@
 //  12. It is cheap: no goroutine and no timer per open connection, nothing
 //     allocated per message, no more system calls than without it. No byte is
 //     held back, but where gorilla/websocket hands a frame over in two pieces
-//     at once: both leave together.
+//     at once: both leave together. Of a long frame more is read at a time
+//     than the library asks for, up to the frame's end.
 //
 // # Limits
 //

@@ -130,6 +130,9 @@ func (l *link) noteEnd() {
 	if !l.out.Locked() {
 		l.guard.joints.drop(l)
 	}
+	if !l.in.Locked() {
+		l.in.ahead.drop()
+	}
 	l.guard.lingerers.remove(&e.linger)
 	for _, r := range e.rounds {
 		r.ended(l)

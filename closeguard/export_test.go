@@ -13,3 +13,15 @@ func HandOver(c *Conn, p []byte) (int, error) {
 
 // Held reports whether a piece is held for a connection.
 func Held(c *Conn) bool { return c.link.guard.joints.held(c.link) != nil }
+
+// ReadAhead is how many bytes were read ahead for a connection whose Reads are over, and
+// how many of its guard's hold some.
+func ReadAhead(c *Conn) (bytes, conns int) {
+	l := c.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.in.ahead.left(), int(l.guard.rooms.taken.Load())
+}
+
+// MostRooms is how many connections of a guard's hold bytes that were read ahead.
+const MostRooms = mostRooms

@@ -36,6 +36,7 @@ type Guard struct {
 
 	lingerers lingerers
 	joints    joints
+	rooms     rooms
 
 	mu          sync.Mutex
 	links       []*link                       // open, or ended and not yet reported; in any order

@@ -9,10 +9,11 @@ import (
 )
 
 // inbound is the direction from the peer to us. Whoever has its lock needs no mu
-// for its scanner.
+// for its scanner, and for what is read ahead.
 type inbound struct {
 	sched.IOMutex
-	scan wire.Scanner
+	scan  wire.Scanner
+	ahead *ahead
 }
 
 // afterRead takes what a Read brought, the library's or the guard's own, and

@@ -150,6 +150,7 @@ func (f *lifetime) unread(why cause.Cause) bool {
 		return false
 	}
 	n, known := unreadBytes(f.link.raw.Conn)
+	n += f.link.in.ahead.left()
 	return n > 0 || !known && why == cause.PingTimeout
 }
 

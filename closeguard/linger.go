@@ -62,7 +62,7 @@ func (r *lingerer) read(turn func() (by time.Time, more bool)) {
 	if !l.in.Lock(&l.mu, func() bool { return l.end.Stage() >= closing.Ending }) {
 		return
 	}
-	defer l.in.Unlock()
+	defer l.unlockReading()
 	buf := lingerBuffers.Get().(*[4096]byte)
 	defer lingerBuffers.Put(buf)
 	l.on(closing.SliceBegun{})
@@ -96,7 +96,7 @@ func (r *lingerer) look() {
 			break
 		}
 	}
-	l.in.Unlock()
+	l.unlockReading()
 	l.on(closing.Looked{Facts: l.facts()})
 	l.run()
 }
@@ -115,10 +115,10 @@ func (r *lingerer) lookFirstYielding() {
 		return
 	}
 	l.in.LockNow()
-	defer l.in.Unlock()
+	defer l.unlockReading()
 	buf := lingerBuffers.Get().(*[4096]byte)
 	defer lingerBuffers.Put(buf)
-	for unread = min(unread, 1<<20); unread > 0; {
+	for unread = min(unread+l.in.ahead.left(), 1<<20); unread > 0; {
 		n, alive := r.discardYielding(buf[:], time.Now().Add(time.Millisecond))
 		if unread -= n; n == 0 || !alive {
 			return
@@ -130,6 +130,9 @@ func (r *lingerer) lookFirstYielding() {
 // the caller whether more can come.
 func (r *lingerer) discardYielding(buf []byte, by time.Time) (n int, alive bool) {
 	l := r.link
+	if n = l.in.ahead.take(buf); n > 0 {
+		return n, r.took(buf[:n], nil)
+	}
 	var err error
 	l.readBy(by)
 	l.yield(func() { n, err = l.raw.Read(buf) })

@@ -27,7 +27,11 @@ func (l *link) read(p []byte) (n int, err error) {
 			l.readPanicked()
 		}
 	}()
-	n, err = l.raw.Conn.Read(p)
+	if l.in.direct(len(p)) {
+		n, err = l.raw.Conn.Read(p)
+	} else {
+		n, err = l.readAhead(p)
+	}
 	returned = true
 	if fast && err == nil && n > 0 && n <= len(p) && l.readFast(p[:n]) {
 		return n, nil
@@ -83,7 +87,7 @@ func (l *link) endRead(p []byte, n int, err error) (int, error) {
 		l.on(closing.Called{Read: true})
 		l.runYielding()
 	}
-	l.in.Unlock()
+	l.unlockReading()
 	l.schedule()
 	l.enableFast()
 	if l.app.Closed && l.phase == phaseOpen {
@@ -100,8 +104,16 @@ func (l *link) readPanicked() {
 	if l.phase == phaseOpen {
 		l.on(closing.ReadEnded{Reason: closing.Reason{Cause: cause.Transport, Err: errTransportPanic}})
 	}
-	l.in.Unlock()
+	l.unlockReading()
 	l.schedule()
+}
+
+// unlockReading gives the direction's lock back. Behind the end nobody reads any more.
+func (l *link) unlockReading() {
+	if l.ended.final() {
+		l.in.ahead.drop()
+	}
+	l.in.Unlock()
 }
 
 // readGate is the error of a Read on a connection that is read no more.

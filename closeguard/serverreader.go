@@ -77,9 +77,13 @@ func (s *serverReader) Read(p []byte) (n int, err error) {
 			l.readPanicked()
 		}
 	}()
-	n, failed := s.below.Read(p)
+	var failed error
+	if n, err = l.readRest(p); n == 0 && err == nil {
+		n, failed = s.below.Read(p)
+		err = failed
+	}
 	returned = true
-	if n, err = l.endRead(p, n, failed); err != nil && failed == nil {
+	if n, err = l.endRead(p, n, err); err != nil && failed == nil {
 		s.fail()
 	}
 	return n, err
@@ -126,7 +130,7 @@ func (r *lingerer) pay() {
 		return
 	}
 	defer l.run()
-	defer l.in.Unlock()
+	defer l.unlockReading()
 	buf := lingerBuffers.Get().(*[4096]byte)
 	defer lingerBuffers.Put(buf)
 	r.payYielding(buf[:])

@@ -12,7 +12,7 @@ func TestSizes(t *testing.T) {
 		name      string
 		got, most uintptr
 	}{
-		{"link", unsafe.Sizeof(link{}), 240},
+		{"link", unsafe.Sizeof(link{}), 248},
 		{"labels", unsafe.Sizeof(labels{}), 80},
 		{"lifetime", unsafe.Sizeof(lifetime{}), 112},
 		{"Ending", unsafe.Sizeof(Ending{}), 256},

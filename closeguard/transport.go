@@ -45,8 +45,11 @@ func (l *link) attach(raw net.Conn) {
 }
 
 // errClosed is what a call on a connection returns that the library closed.
-func (t transport) errClosed(op string) error {
-	e := &net.OpError{Op: op, Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: net.ErrClosed}
+func (t transport) errClosed(op string) error { return t.opError(op, net.ErrClosed) }
+
+// opError is an error as the package net tells it.
+func (t transport) opError(op string, err error) error {
+	e := &net.OpError{Op: op, Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: err}
 	if e.Source != nil {
 		e.Net = e.Source.Network()
 	}
