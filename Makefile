@@ -108,6 +108,7 @@ unraced:
 # in memory, which the race detector would add to: the guard against regressions.
 counts:
 	go -C benchmarks test -count=1 ./internal/count
+	go test -count=1 -run AllocationsPerMessage ./adapters/gorilla ./adapters/coder
 
 # All fuzz targets, FUZZ_SECONDS in all.
 fuzz:
