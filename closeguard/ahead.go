@@ -13,9 +13,9 @@ import (
 )
 
 // gorilla/websocket and coder/websocket read through a buffer of 4 KiB: a message of
-// 64 KiB is 17 Reads. Inside a frame it is known how much must still come. So there the
-// guard takes from the kernel what is there, up to the frame's end, and serves the next
-// Reads from it.
+// 64 KiB is 17 Reads, or 9 where io.ReadAll makes them larger. Inside a frame it is known
+// how much must still come. So there the guard takes from the kernel what is there, up to
+// the frame's end, and serves the next Reads from it.
 //
 // To the library it is as if the bytes were still in the kernel. They are scanned when it
 // reads them, a Read fails that the deadline or a Close of the transport would make fail,
