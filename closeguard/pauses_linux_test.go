@@ -5,7 +5,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"slices"
 	"testing"
 	"time"
 
@@ -26,52 +25,47 @@ func cuts(frame []byte) []int {
 	return at
 }
 
-// Whatever is sent in parts arrives in parts, either way and as soon as bare: who pauses
-// in the middle of a frame, or of its header, is not waited for.
+// Whatever is sent in parts arrives in parts, either way, within a millisecond: who pauses
+// in the middle of a frame, or of its header, is not waited for. A busy machine may take
+// longer now and then, so that each pause has several tries.
 func TestNobodyWaitsForTheRestOfAFrame(t *testing.T) {
+	const tries = 50
 	for _, size := range []int{10, 1000, 70_000} {
 		for _, way := range []string{"in", "out"} {
-			took := map[string]time.Duration{}
-			for _, how := range []string{"bare", "guarded"} {
-				ours, peer := tcpPair(t)
-				var library net.Conn = ours
-				if how == "guarded" {
-					c, err := newGuard(t, closeguard.Options{}).WrapConn(ours, closeguard.Server)
-					is(t, err)
-					defer c.Abort()
-					library = c
-				}
-				from, to, role := net.Conn(peer), library, closeguard.Client
-				if way == "out" {
-					from, to, role = library, peer, closeguard.Server
-				}
-				var all []time.Duration
-				frame := wireBytes(role, big(size))
-				for _, at := range cuts(frame) {
-					if at >= len(frame) {
-						continue
-					}
-					for _, part := range [][]byte{frame[:at], frame[at:]} {
-						began := time.Now()
-						go from.Write(part)
-						got := make([]byte, len(part))
-						to.SetReadDeadline(began.Add(30 * sec))
-						n, err := to.Read(got[:min(len(got), 4096)])
-						is(t, err)
-						all = append(all, time.Since(began))
-						_, err = io.ReadFull(to, got[n:])
-						is(t, err)
-						if !bytes.Equal(got, part) {
-							t.Errorf("%s, %s, %d bytes cut at %d: what arrives is not what was sent", how, way, size, at)
-						}
-					}
-				}
-				slices.Sort(all)
-				took[how] = all[len(all)*9/10]
+			c, peer := guardTCP(t, newGuard(t, closeguard.Options{}))
+			from, to, role := net.Conn(peer), net.Conn(c), closeguard.Client
+			if way == "out" {
+				from, to, role = c, peer, closeguard.Server
 			}
-			if took["guarded"] > took["bare"]+time.Millisecond {
-				t.Errorf("%s, %d bytes: 9 of 10 first bytes arrive within %v, bare %v", way, size, took["guarded"], took["bare"])
+			frame := wireBytes(role, big(size))
+			for _, at := range cuts(frame) {
+				took := time.Hour
+				for i := 0; i < tries && took > time.Millisecond && at < len(frame); i++ {
+					took = max(arrives(t, from, to, frame[:at]), arrives(t, from, to, frame[at:]))
+				}
+				if took > time.Millisecond && at < len(frame) {
+					t.Errorf("%s, %d bytes cut at %d: the first byte of a part takes %v, want at most 1ms", way, size, at, took)
+				}
 			}
+			c.Abort()
 		}
 	}
+}
+
+// arrives sends a part, and returns how long its first byte takes.
+func arrives(t *testing.T, from io.Writer, to net.Conn, part []byte) time.Duration {
+	t.Helper()
+	began := time.Now()
+	go from.Write(part)
+	got := make([]byte, len(part))
+	to.SetReadDeadline(began.Add(30 * sec))
+	n, err := to.Read(got[:min(len(got), 4096)])
+	is(t, err)
+	took := time.Since(began)
+	_, err = io.ReadFull(to, got[n:])
+	is(t, err)
+	if !bytes.Equal(got, part) {
+		t.Error("what arrives is not what was sent")
+	}
+	return took
 }
