@@ -177,16 +177,13 @@ func (a *ahead) try(fd uintptr) bool {
 		into = room[:a.most]
 	}
 	n, err := readNow(fd, into)
-	if room != nil && n > 0 {
+	n = max(n, 0)
+	if a.n = n; room != nil {
 		a.n = copy(a.p, into[:n])
-		a.bytes = into[a.n:n]
-	} else {
-		a.n = max(n, 0)
-	}
-	if len(a.bytes) > 0 {
-		a.room = room
-	} else {
-		a.rooms.free(room)
+		a.room, a.bytes = room, into[a.n:n]
+		if len(a.bytes) == 0 {
+			a.drop()
+		}
 	}
 	if a.err = err; err == nil && n == 0 {
 		a.err = io.EOF

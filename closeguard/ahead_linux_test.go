@@ -357,11 +357,11 @@ func TestFewConnectionsReadAhead(t *testing.T) {
 	for range 2 {
 		c.Read(make([]byte, 4096))
 	}
+	holdsNothing(t, c)
 	go func() {
 		n, _ := c.Read(make([]byte, 4096))
 		read <- n
 	}()
-	holdsNothing(t, c) // it waits inside the frame, or will
 	peer.Write(frame[5000:])
 	if n := <-read; n == 0 {
 		t.Error("nothing was read")

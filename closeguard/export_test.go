@@ -20,6 +20,9 @@ func ReadAhead(c *Conn) (bytes, conns int) {
 	l := c.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if a := l.in.ahead; a.left() == 0 && a != nil && a.bytes != nil {
+		return cap(a.bytes), int(l.guard.rooms.taken.Load()) // it keeps a room that it has given back
+	}
 	return l.in.ahead.left(), int(l.guard.rooms.taken.Load())
 }
 
